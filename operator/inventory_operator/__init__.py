@@ -1,0 +1,1 @@
+"""The inventory operator: keeps every InventoryStack of a cluster as its spec says."""

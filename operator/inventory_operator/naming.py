@@ -1,0 +1,98 @@
+"""Names, labels, selectors and owner references: the one address for all of them.
+
+Pure: it never asks the API server and never changes what it is given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+GROUP = "inventorystack.dev"
+VERSION = "v1alpha1"
+KIND = "InventoryStack"
+PLURAL = "inventorystacks"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+FIELD_MANAGER = "inventory-operator"
+STATUS_FIELD_MANAGER = "inventory-operator-status"
+
+STACK_LABEL = f"{GROUP}/stack"
+UID_LABEL = f"{GROUP}/stack-uid"
+COMPONENT_LABEL = "app.kubernetes.io/component"
+
+#: Digest of the manifest as last applied; with managedFields it proves after a restart that nothing is to be done.
+APPLIED_ANNOTATION = f"{GROUP}/applied"
+#: On a Secret: the comma-separated keys that the operator fills with random values, once.
+GENERATE_ANNOTATION = f"{GROUP}/generate"
+#: On a pod template: digest of exactly the configuration that needs a restart.
+RESTART_ANNOTATION = f"{GROUP}/restart"
+#: On a pod: digest of the configuration it reloads by itself; writing it makes the kubelet refresh the volume at once.
+CONFIG_ANNOTATION = f"{GROUP}/config"
+
+COMPONENTS = ("service", "prometheus", "alertmanager", "grafana")
+_SUFFIX = {"service": "inventory"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The identity of one stack: what names, labels and owner references are made from."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of the children of one stack; `names.prometheus` is the name of everything Prometheus has."""
+
+    service: str
+    prometheus: str
+    alertmanager: str
+    grafana: str
+    #: Secret with the key for the digests of referenced Secrets.
+    digest_key: str
+    #: Cluster-scoped, hence with the namespace and a hash: two stacks can never claim the same one.
+    kubelet_binding: str
+
+
+def names(stack: Stack) -> Names:
+    """Return the names of the children of `stack`."""
+    digest = hashlib.sha256(f"{stack.namespace}/{stack.name}".encode()).hexdigest()[:8]
+    children = {component: f"{stack.name}-{_SUFFIX.get(component, component)}" for component in COMPONENTS}
+    return Names(
+        **children,
+        digest_key=f"{stack.name}-digest-key",
+        kubelet_binding=f"{stack.namespace}-{stack.name}-{digest}",
+    )
+
+
+def selector(stack: Stack, component: str) -> dict[str, str]:
+    """Return the labels that select the pods of one component: frozen for ever, never with a version."""
+    return {STACK_LABEL: stack.name, COMPONENT_LABEL: component}
+
+
+def labels(stack: Stack, component: str) -> dict[str, str]:
+    """Return the labels of every child of one component."""
+    return {
+        "app.kubernetes.io/name": _SUFFIX.get(component, component),
+        "app.kubernetes.io/instance": stack.name,
+        "app.kubernetes.io/part-of": "inventory-stack",
+        "app.kubernetes.io/managed-by": FIELD_MANAGER,
+        **selector(stack, component),
+        UID_LABEL: stack.uid,
+    }
+
+
+def owner_reference(stack: Stack) -> dict[str, Any]:
+    """Return the controller owner reference that lets garbage collection delete a child with its stack."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "name": stack.name,
+        "uid": stack.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }

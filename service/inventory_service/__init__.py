@@ -1,0 +1,1 @@
+"""The inventory service: products, stock and restocks over HTTP, with Prometheus metrics."""
