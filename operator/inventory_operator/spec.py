@@ -1,0 +1,250 @@
+"""The typed spec of a stack: its fields, their defaults and the rules between them.
+
+Pure: it reads one custom resource and returns a frozen tree or raises InvalidSpec; it never asks the API server.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from annotated_types import MaxLen
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+
+from inventory_operator.problems import InvalidSpec, Problem, contradict, explain, invalid
+from inventory_operator.sizing import Model, Resources, amounts, default, filled
+from inventory_operator.values import (
+    AnnotationKey,
+    AnnotationValue,
+    ExternalLabelName,
+    ExternalLabelValue,
+    Host,
+    Image,
+    ObjectName,
+    SecretKey,
+    StackName,
+    Whole,
+    duration,
+    storage_size,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["InvalidSpec", "Spec", "parse"]
+
+PROMETHEUS_IMAGE = "docker.io/prom/prometheus:v3.16.0"
+ALERTMANAGER_IMAGE = "docker.io/prom/alertmanager:v0.31.1"
+GRAFANA_IMAGE = "docker.io/grafana/grafana:12.3.0"
+
+Replicas = Annotated[int, Whole(1, 100)]
+Size = Annotated[str, storage_size("64Mi")]
+#: 80 % of it becomes Prometheus' retention by size, and one block plus the write-ahead log must fit.
+PrometheusSize = Annotated[str, storage_size("512Mi")]
+
+
+_SERVICE = (amounts("100m", "128Mi"), amounts("500m", "256Mi"))
+_PROMETHEUS = (amounts("100m", "256Mi"), amounts("1", "1Gi"))
+_ALERTMANAGER = (amounts("10m", "32Mi"), amounts("200m", "128Mi"))
+_GRAFANA = (amounts("100m", "128Mi"), amounts("500m", "512Mi"))
+
+
+class Storage(Model):
+    """A volume; without a class the cluster's default one is used."""
+
+    size: Size = "1Gi"
+    storage_class_name: ObjectName | None = None
+
+
+class PrometheusStorage(Storage):
+    """The volume of Prometheus."""
+
+    size: PrometheusSize = "10Gi"
+
+
+class SecretKeyRef(Model):
+    """One key of a Secret in the stack's namespace."""
+
+    name: ObjectName
+    key: SecretKey = "url"
+
+
+class Sqlite(Model):
+    """A database file on a volume of the one service pod."""
+
+    storage: Storage = Field(default_factory=Storage)
+
+
+class External(Model):
+    """A PostgreSQL database that somebody else runs; its URL is in a Secret."""
+
+    secret_key_ref: SecretKeyRef
+
+
+class Database(Model):
+    """Where the inventory is kept: exactly one of its members is set; SQLite when nothing was said."""
+
+    sqlite: Sqlite | None = None
+    external: External | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sqlite_unless_told(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("sqlite") is None and given.get("external") is None:
+            return given | {"sqlite": {}}
+        return given
+
+    @model_validator(mode="after")
+    def _at_most_one(self) -> Self:
+        if self.sqlite and self.external:
+            contradict([("", "choose at most one of sqlite and external")])
+        return self
+
+
+class Autoscaling(Model):
+    """A HorizontalPodAutoscaler of the service; `replicas` is then its business."""
+
+    min_replicas: Replicas = 1
+    max_replicas: Replicas
+    target_cpu_utilization_percentage: Annotated[int, Whole(1, 100)] = Field(
+        default=80, alias="targetCPUUtilizationPercentage"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min_replicas > self.max_replicas:
+            contradict([("minReplicas", f"{self.min_replicas} is above maxReplicas, which is {self.max_replicas}")])
+        return self
+
+
+class Service(Model):
+    """The inventory service."""
+
+    #: None is the operator's own version of the service.
+    image: Image | None = None
+    replicas: Replicas = 1
+    resources: Annotated[Resources, filled(*_SERVICE)] = Field(default_factory=default(*_SERVICE))
+    autoscaling: Autoscaling | None = None
+    database: Database = Field(default_factory=lambda: Database(sqlite=Sqlite()))
+    low_stock_threshold: Annotated[int, Whole(0, 1_000_000)] = 10
+    load_sample_data: bool = False
+
+    @model_validator(mode="after")
+    def _sqlite_is_alone(self) -> Self:
+        contradict(self._too_many_for_sqlite())
+        return self
+
+    def _too_many_for_sqlite(self) -> Iterator[tuple[str, str]]:
+        reason = "SQLite serves one pod only: set it to 1, or use database.external"
+        if self.database.sqlite and self.replicas > 1:
+            yield "replicas", reason
+        if self.database.sqlite and self.autoscaling and self.autoscaling.max_replicas > 1:
+            yield "autoscaling.maxReplicas", reason
+
+
+class Prometheus(Model):
+    """The Prometheus of the stack; that retention exceeds the scrape interval follows from their bounds."""
+
+    image: Image = PROMETHEUS_IMAGE
+    scrape_interval: Annotated[str, duration("1s", "5m", "10s")] = "10s"
+    retention: Annotated[str, duration("2h", "10y", "200h")] = "200h"
+    storage: PrometheusStorage = Field(default_factory=PrometheusStorage)
+    resources: Annotated[Resources, filled(*_PROMETHEUS)] = Field(default_factory=default(*_PROMETHEUS))
+    external_labels: Annotated[dict[ExternalLabelName, ExternalLabelValue], MaxLen(20)] = Field(default_factory=dict)
+
+
+class Alerting(Model):
+    """Alert rules and the Alertmanager of the stack."""
+
+    enabled: bool = True
+    image: Image = ALERTMANAGER_IMAGE
+    storage: Storage = Field(default_factory=Storage)
+    resources: Annotated[Resources, filled(*_ALERTMANAGER)] = Field(default_factory=default(*_ALERTMANAGER))
+
+
+class Grafana(Model):
+    """The Grafana of the stack."""
+
+    enabled: bool = True
+    image: Image = GRAFANA_IMAGE
+    storage: Storage = Field(default_factory=Storage)
+    #: A Secret with the keys admin-user and admin-password; None has one generated.
+    admin_secret_name: ObjectName | None = None
+    resources: Annotated[Resources, filled(*_GRAFANA)] = Field(default_factory=default(*_GRAFANA))
+
+
+class Hosts(Model):
+    """The host name under which each part is reached from outside; a part without one stays inside."""
+
+    service: Host | None = None
+    grafana: Host | None = None
+    prometheus: Host | None = None
+
+    @model_validator(mode="after")
+    def _some_and_distinct(self) -> Self:
+        given = [host for host in (self.service, self.grafana, self.prometheus) if host]
+        if not given:
+            contradict([("", "expected at least one of service, grafana, prometheus")])
+        if len(set(given)) < len(given):
+            contradict([("", "each part needs a host of its own, but one is given twice")])
+        return self
+
+
+class Tls(Model):
+    """The Secret with the certificate for all hosts."""
+
+    secret_name: ObjectName
+
+
+class Ingress(Model):
+    """Access from outside the cluster; the annotations fit Kubernetes' 256 KiB by their own bounds."""
+
+    class_name: ObjectName | None = None
+    hosts: Hosts
+    annotations: Annotated[dict[AnnotationKey, AnnotationValue], MaxLen(50)] = Field(default_factory=dict)
+    tls: Tls | None = None
+
+
+class NetworkPolicy(Model):
+    """Whether network policies close the paths that the stack does not need."""
+
+    enabled: bool = True
+
+
+class Spec(Model):
+    """What a person wants of one stack."""
+
+    paused: bool = False
+    deletion_policy: Literal["Retain", "Delete"] = "Retain"
+    container_metrics: Literal["kubelet", "none"] = "kubelet"
+    service: Service = Field(default_factory=Service)
+    prometheus: Prometheus = Field(default_factory=Prometheus)
+    alerting: Alerting = Field(default_factory=Alerting)
+    grafana: Grafana = Field(default_factory=Grafana)
+    ingress: Ingress | None = None
+    network_policy: NetworkPolicy = Field(default_factory=NetworkPolicy)
+
+
+@cache
+def _schema() -> Mapping[str, Any]:
+    return Spec.model_json_schema()
+
+
+def _name_problems(stack: Mapping[str, Any]) -> Iterator[Problem]:
+    try:
+        TypeAdapter(StackName).validate_python(stack.get("metadata", {}).get("name"))
+    except ValidationError as error:
+        yield Problem("metadata.name", error.errors()[0]["msg"])
+
+
+def parse(stack: Mapping[str, Any]) -> Spec:
+    """Return the typed spec of a whole custom resource; raise InvalidSpec with every problem found."""
+    problems = list(_name_problems(stack))
+    given = stack.get("spec")
+    try:
+        spec = Spec.model_validate({} if given is None else given)
+    except ValidationError as error:
+        problems += [problem for found in error.errors() for problem in explain(found, _schema())]
+    if problems:
+        raise invalid(problems)
+    return spec

@@ -1,0 +1,226 @@
+"""The kinds of value a spec is made of: quantities, durations, names, images; each with its check in plain words.
+
+Pure: it judges one value at a time and never knows which field the value belongs to.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic_core import PydanticCustomError, core_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+
+#: Suffixes of https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/ that make sense here.
+_FACTORS = {
+    "": Decimal(1),
+    "m": Decimal("0.001"),
+    **{suffix: Decimal(1000) ** power for power, suffix in enumerate("kMGTP", start=1)},
+    **{f"{suffix}i": Decimal(1024) ** power for power, suffix in enumerate("KMGTP", start=1)},
+}
+#: Units of https://prometheus.io/docs/prometheus/latest/configuration/configuration/ with their seconds.
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
+
+SMALLEST_MEMORY = 16 * 1024**2
+LARGEST_BYTES = 1024**5
+LARGEST_CPU = Decimal(1024)
+
+
+def quantity(text: str) -> Decimal:
+    """Return the exact number that a Kubernetes quantity like `500m`, `1.5` or `10Gi` stands for."""
+    number = text.rstrip("".join(_FACTORS))
+    return Decimal(number) * _FACTORS[text[len(number) :]]
+
+
+def quantity_bytes(text: str) -> int:
+    """Return the number of bytes that `10Gi` or `500M` stands for; ValueError when it is not a whole number."""
+    amount = quantity(text)
+    if amount != amount.to_integral_value():
+        raise ValueError(f"{text!r} is not a whole number of bytes")
+    return int(amount)
+
+
+def duration_seconds(text: str) -> int:
+    """Return the seconds that a duration like `200h` or `30d` stands for; a year is 365 days, as in Prometheus."""
+    return int(text[:-1]) * _SECONDS[text[-1]]
+
+
+def unmet(expected: str) -> PydanticCustomError:
+    """Return the error that says what was expected; the words about what was found are added where the path is."""
+    return PydanticCustomError("expected", "expected {expected}", {"expected": expected})
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text of one shape: `expected` finishes the sentence "expected ..."; the pattern is written for RE2 and Python."""
+
+    expected: str
+    pattern: str
+    max_length: int
+    #: Takes a value of the right shape and tells whether it is within its bounds.
+    within: Callable[[str], bool] | None = None
+    #: Whether a bare number is taken for its text: `cpu: 1` is as good as `cpu: "1"`.
+    number: bool = False
+
+    def check(self, value: object) -> str:
+        """Return the value as text, or raise in plain words."""
+        if self.number and isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if not isinstance(value, str) or len(value) > self.max_length or not re.fullmatch(self.pattern, value):
+            raise unmet(self.expected)
+        if self.within is not None and not self.within(value):
+            raise unmet(self.expected)
+        return value
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(
+        self, _schema: core_schema.CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "string", "pattern": self.pattern, "maxLength": self.max_length}
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number between two bounds, both allowed."""
+
+    least: int
+    most: int
+
+    def check(self, value: object) -> int:
+        """Return the value, or raise in plain words."""
+        if isinstance(value, bool) or not isinstance(value, int) or not self.least <= value <= self.most:
+            raise unmet(f"a whole number from {self.least} to {self.most}")
+        return value
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(
+        self, _schema: core_schema.CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "integer", "minimum": self.least, "maximum": self.most}
+
+
+def _bytes_within(least: int) -> Callable[[str], bool]:
+    def within(text: str) -> bool:
+        amount = quantity(text)
+        return least <= amount <= LARGEST_BYTES and amount == amount.to_integral_value()
+
+    return within
+
+
+def storage_size(least: str) -> Text:
+    """Return the kind of value that is the size of a volume of at least `least`."""
+    expected = f"a size from {least} to 1Pi in whole bytes like 10Gi"
+    return Text(expected, BYTES_PATTERN, 20, _bytes_within(quantity_bytes(least)), number=True)
+
+
+def duration(least: str, most: str, example: str) -> Text:
+    """Return the kind of value that is a duration of one unit between two bounds, both allowed."""
+    low, high = duration_seconds(least), duration_seconds(most)
+    expected = f"a duration like {example} (from {least} to {most})"
+    return Text(expected, DURATION_PATTERN, 8, lambda text: low <= duration_seconds(text) <= high)
+
+
+BYTES_PATTERN = r"^[0-9]{1,16}([.][0-9]{1,3})?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$"
+CPU_PATTERN = r"^([0-9]{1,7}m|[0-9]{1,4}([.][0-9]{1,3})?)$"
+DURATION_PATTERN = r"^[1-9][0-9]{0,6}[smhdwy]$"
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_SUBDOMAIN = rf"{_LABEL}([.]{_LABEL})*"
+_PORT_AND_PATH = r"(:[0-9]{1,5})?/"
+_PATH = r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*"
+_HOST = r"[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?([.][a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)*"
+
+Memory = Annotated[
+    str,
+    Text(
+        "an amount of memory from 16Mi to 1Pi in whole bytes like 256Mi",
+        BYTES_PATTERN,
+        20,
+        _bytes_within(SMALLEST_MEMORY),
+        number=True,
+    ),
+]
+Cpu = Annotated[
+    str,
+    Text(
+        "an amount of CPU from 1m to 1024 like 100m or 0.5",
+        CPU_PATTERN,
+        8,
+        lambda text: 0 < quantity(text) <= LARGEST_CPU,
+        number=True,
+    ),
+]
+#: The grammar of https://github.com/distribution/reference without the forms nobody deploys (digests but sha256).
+Image = Annotated[
+    str,
+    Text(
+        "an image reference like docker.io/prom/prometheus:v3.16.0",
+        rf"^({_HOST}{_PORT_AND_PATH})?{_PATH}(/{_PATH})*(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[a-f0-9]{{64}})?$",
+        512,
+    ),
+]
+StackName = Annotated[
+    str,
+    Text(
+        "a name of at most 40 lower-case letters, digits and '-' that starts with a letter and ends with no '-'",
+        r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$",
+        40,
+    ),
+]
+#: Kubernetes' own rule for the names of Secrets, storage classes and ingress classes (RFC 1123 subdomain).
+ObjectName = Annotated[
+    str,
+    Text("the name of an object: lower-case letters, digits, '-' and '.'", rf"^{_SUBDOMAIN}$", 253),
+]
+SecretKey = Annotated[
+    str,
+    Text("the name of a key in a Secret like url: letters, digits, '-', '_' and '.'",
+         r"^[.]?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$", 253),
+]  # fmt: skip
+#: The last label starts with a letter: an Ingress refuses IP addresses.
+Host = Annotated[
+    str,
+    Text("a host name like shop.example.com (no wildcard, no port, no address)",
+         rf"^({_LABEL}[.])*[a-z]([-a-z0-9]{{0,61}}[a-z0-9])?$", 253),
+]  # fmt: skip
+#: Two leading underscores belong to Prometheus itself; `namespace` and `stack` to the rules, the last one to replicas.
+RESERVED_EXTERNAL_LABELS = frozenset({"namespace", "stack", "prometheus_replica"})
+ExternalLabelName = Annotated[
+    str,
+    Text("a label name like region (letters, digits and '_', not starting with a digit or '__', and none of namespace, "
+         "stack, prometheus_replica)",
+         r"^(_|_?[a-zA-Z][a-zA-Z0-9_]*|_[0-9][a-zA-Z0-9_]*)$", 63, lambda text: text not in RESERVED_EXTERNAL_LABELS),
+]  # fmt: skip
+#: No `$`: Prometheus 3 expands environment variables in external labels.
+ExternalLabelValue = Annotated[
+    str,
+    Text("a label value of at most 128 letters, digits, spaces and any of ._:/@+,=-",
+         r"^[A-Za-z0-9][A-Za-z0-9 ._:/@+,=-]*$", 128),
+]  # fmt: skip
+
+
+def _annotation_allowed(key: str) -> bool:
+    """Tell whether a user may set this annotation: ours, kubectl's and those that inject controller code are closed."""
+    prefix, _, name = key.rpartition("/")
+    closed = prefix in {"inventorystack.dev", "kubectl.kubernetes.io"} or prefix.endswith(".inventorystack.dev")
+    return not (closed or key == "kubernetes.io/ingress.class" or name.endswith("-snippet"))
+
+
+AnnotationKey = Annotated[
+    str,
+    Text("an annotation key like cert-manager.io/cluster-issuer (none of inventorystack.dev, kubectl.kubernetes.io, "
+         "kubernetes.io/ingress.class, nor a -snippet)",
+         rf"^({_SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?$", 317, _annotation_allowed),
+]  # fmt: skip
+AnnotationValue = Annotated[
+    str, Text("an annotation value: at most 4096 printable ASCII characters on one line", r"^[ -~]*$", 4096)
+]
