@@ -20,6 +20,8 @@ STATUS_FIELD_MANAGER = "inventory-operator-status"
 
 STACK_LABEL = f"{GROUP}/stack"
 UID_LABEL = f"{GROUP}/stack-uid"
+#: Only on cluster-scoped children, which have no namespace of their own.
+STACK_NAMESPACE_LABEL = f"{GROUP}/stack-namespace"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 
 #: Digest of the manifest as last applied; with managedFields it proves after a restart that nothing is to be done.
@@ -31,8 +33,13 @@ RESTART_ANNOTATION = f"{GROUP}/restart"
 #: On a pod: digest of the configuration it reloads by itself; writing it makes the kubelet refresh the volume at once.
 CONFIG_ANNOTATION = f"{GROUP}/config"
 
+#: ClusterRole that is installed with the operator; the operator may bind it and nothing else.
+KUBELET_CLUSTER_ROLE = "inventory-kubelet-metrics"
+
 COMPONENTS = ("service", "prometheus", "alertmanager", "grafana")
 _SUFFIX = {"service": "inventory"}
+#: 58 characters less the longest `-<hash>-`.
+_LONGEST_UNCUT = 58 - 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,17 @@ def names(stack: Stack) -> Names:
 def selector(stack: Stack, component: str) -> dict[str, str]:
     """Return the labels that select the pods of one component: frozen for ever, never with a version."""
     return {STACK_LABEL: stack.name, COMPONENT_LABEL: component}
+
+
+def pod_pattern(deployment: str) -> str:
+    """Return the RE2 pattern of the names of exactly a Deployment's own pods, for metrics that know pods by name only.
+
+    A pod is `<deployment>-<hash, up to 10>-<random, 5>`, cut to 58 before the random part
+    (k8s.io/apiserver/pkg/storage/names). Only names too long to be the beginning of another stack's are ever cut.
+    """
+    if len(deployment) <= _LONGEST_UNCUT:
+        return f"{deployment}-[a-z0-9]{{1,10}}-[a-z0-9]{{5}}"
+    return f"{deployment}-[-a-z0-9]+"
 
 
 def labels(stack: Stack, component: str) -> dict[str, str]:
