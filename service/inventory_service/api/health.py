@@ -1,0 +1,46 @@
+"""Is it alive, is it ready: /api/health for old clients, /livez and /readyz for Kubernetes."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify
+
+from inventory_service import schema
+from inventory_service.context import context
+from inventory_service.database import UNAVAILABLE, describe_unavailable
+from inventory_service.errors import Unavailable
+
+blueprint = Blueprint("health", __name__)
+
+
+@blueprint.get("/api/health")
+def health() -> Response:
+    """Say that the process answers."""
+    return jsonify(status="healthy", message="The inventory service is running.")
+
+
+@blueprint.get("/livez")
+def livez() -> Response:
+    """Say that the process answers: a database that is down is no reason to restart it."""
+    return jsonify(status="alive")
+
+
+@blueprint.get("/readyz")
+def readyz() -> Response:
+    """Say whether requests should come here, and if not, why."""
+    reason = _obstacle()
+    if reason:
+        raise Unavailable(reason)
+    return jsonify(status="ready")
+
+
+def _obstacle() -> str | None:
+    lifecycle = context().lifecycle
+    if lifecycle.draining:
+        return "The service is shutting down."
+    if lifecycle.obstacle:
+        return lifecycle.obstacle
+    try:
+        current = schema.is_current(context().database)
+    except UNAVAILABLE as error:
+        return f"The database can't be reached: {describe_unavailable(error)}"
+    return None if current else "The schema of the database is behind this version of the service."

@@ -1,0 +1,24 @@
+"""/api/restocks: all restocks, page by page."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify
+
+from inventory_service import schemas
+from inventory_service.context import context
+from inventory_service.store import ledger
+
+blueprint = Blueprint("restocks", __name__, url_prefix="/api/restocks")
+
+
+@blueprint.get("")
+def list_restocks() -> Response:
+    """Return one page of the restocks, the newest first."""
+    page = schemas.page_of_query()
+    with context().database.reading() as session:
+        logs, total = ledger.restocks(session, page.page, page.per_page)
+    return jsonify(
+        success=True,
+        restock_logs=[schemas.restock_json(log) for log in logs],
+        pagination=schemas.pagination_json(page, total),
+    )

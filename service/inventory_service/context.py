@@ -1,0 +1,46 @@
+"""What the views share: one frozen bundle for each application.
+
+It never builds anything; `app.create_app` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from flask import Flask, current_app
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+    from inventory_service.database import Database
+    from inventory_service.lifecycle import Lifecycle
+    from inventory_service.limits import RateLimiter
+    from inventory_service.settings import Settings
+
+_KEY = "inventory_service"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Settings, database, metrics registry and life cycle of one application."""
+
+    settings: Settings
+    database: Database
+    registry: CollectorRegistry
+    lifecycle: Lifecycle
+    limiter: RateLimiter | None
+
+    def attach(self, app: Flask) -> None:
+        """Make this the context of `app`."""
+        app.extensions[_KEY] = self
+
+
+def context_of(app: Flask) -> Context:
+    """Return the context of `app`."""
+    return cast("Context", app.extensions[_KEY])
+
+
+def context() -> Context:
+    """Return the context of the application that handles the current request."""
+    return context_of(current_app)

@@ -1,0 +1,118 @@
+"""Every error of the service, in one JSON shape: the contract's `success` and `error`, and an RFC 9457 problem.
+
+It never shows internals: what the service itself did wrong goes to the log, under the request's id.
+"""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+import structlog
+from flask import Response, g, request
+from werkzeug import exceptions
+from werkzeug.exceptions import HTTPException
+
+from inventory_service.database import UNAVAILABLE, describe_unavailable
+from inventory_service.store import refusals
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from sqlalchemy.exc import SQLAlchemyError
+
+_log = structlog.get_logger(__name__)
+
+_PROBLEM_TYPE: Final = "urn:inventorystack:problem:"
+
+#: What an HTTP error means here, where werkzeug's own words don't help a person. {0} is the method, {1} the path.
+_SENTENCES: Final = {
+    404: "There is nothing at {1}.",
+    405: "{0} is not possible at {1}; the Allow header names what is.",
+    413: "The body is larger than this service takes.",
+    500: "The service failed; its log tells why under the request id {2}.",
+}
+#: The contract answers 400 where a status of its own would be usual.
+_REFUSALS: Final[dict[type[refusals.Refusal], tuple[int, str]]] = {
+    refusals.UnknownProduct: (404, "unknown-product"),
+    refusals.DuplicateSku: (400, "duplicate-sku"),
+    refusals.StockLimit: (400, "stock-limit"),
+    refusals.StaleVersion: (412, "stale-version"),
+}
+
+
+class BadRequest(exceptions.BadRequest):
+    """The request's body or query can't be used; the description says how to mend it."""
+
+
+class UnsupportedEncoding(exceptions.UnsupportedMediaType):
+    """The body is compressed."""
+
+    description = "The body must be plain JSON, without Content-Encoding."
+
+
+class Unavailable(exceptions.ServiceUnavailable):
+    """The service can't answer for now."""
+
+
+def register(app: Flask) -> None:
+    """Answer every error of `app` from here."""
+    app.register_error_handler(HTTPException, _on_http_error)
+    app.register_error_handler(refusals.Refusal, _on_refusal)
+    app.register_error_handler(Exception, _on_unexpected)
+    for error in UNAVAILABLE:
+        app.register_error_handler(error, _on_unavailable)
+
+
+def problem(status: int, sentence: str, code: str | None = None) -> Response:
+    """Return the one shape. Without a code the problem means no more than its status (RFC 9457, 4.2.1)."""
+    content = {
+        "success": False,
+        "error": sentence,
+        "type": f"{_PROBLEM_TYPE}{code}" if code else "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": sentence,
+        "instance": quote(request.path),
+        "request_id": g.get("request_id"),
+    }
+    return Response(json.dumps(content), status, content_type="application/problem+json")
+
+
+def _on_http_error(error: HTTPException) -> Response:
+    own = error.get_response()
+    if own.status_code < HTTPStatus.BAD_REQUEST:  # a redirect is no problem
+        return Response(own.get_data(), own.status_code, dict(own.headers))
+    response = problem(own.status_code, _sentence(error, own.status_code))
+    for header in ("Allow", "Retry-After"):
+        if header in own.headers:
+            response.headers[header] = own.headers[header]
+    return response
+
+
+def _sentence(error: HTTPException, status: int) -> str:
+    words = type(error).description
+    if error.description and (error.description != words or type(error).__module__ == __name__):
+        return error.description
+    template = _SENTENCES.get(status)
+    if template is None:
+        return error.description or HTTPStatus(status).phrase
+    return template.format(request.method, request.path, g.get("request_id"))
+
+
+def _on_refusal(error: refusals.Refusal) -> Response:
+    status, code = _REFUSALS[type(error)]
+    return problem(status, str(error), code)
+
+
+def _on_unavailable(error: SQLAlchemyError) -> Response:
+    _log.warning("database unavailable", reason=describe_unavailable(error))
+    response = problem(503, "The database can't answer for now; try again in some seconds.", "database-unavailable")
+    response.headers["Retry-After"] = "5"
+    return response
+
+
+def _on_unexpected(error: Exception) -> Response:
+    _log.error("request failed", exc_info=error)
+    return _on_http_error(exceptions.InternalServerError())

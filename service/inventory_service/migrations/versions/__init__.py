@@ -1,0 +1,4 @@
+"""One module for each revision, named by its number.
+
+A released revision is never edited.
+"""

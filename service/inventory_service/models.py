@@ -1,0 +1,126 @@
+"""The tables, as SQLAlchemy models.
+
+It never opens a connection and holds no rule but those the database itself enforces.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Index, Integer, String, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+#: SQLite gives a row id without being told only to a plain INTEGER.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+#: The unit that prices are stored in: a ten-thousandth.
+PRICE_SCALE = 10_000
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time in UTC on both databases; SQLite keeps none of the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return what the database stores."""
+        if value is None:
+            return None
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return an aware time."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+class Price(TypeDecorator[Decimal]):
+    """A price as a whole number of ten-thousandths: exact in both databases (SQLite has no decimals)."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        """Return what the database stores."""
+        return None if value is None else int((value * PRICE_SCALE).to_integral_value())
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
+        """Return the price in whole units."""
+        return None if value is None else Decimal(value) / PRICE_SCALE
+
+
+class Base(DeclarativeBase):
+    """The base of the models."""
+
+
+class Product(Base):
+    """A product with its stock on hand; an archived one is gone for the API and keeps its history."""
+
+    __tablename__ = "products"
+    __table_args__ = (
+        CheckConstraint("stock_level >= 0", name="ck_products_stock_level"),
+        CheckConstraint("min_stock_threshold >= 0", name="ck_products_min_stock_threshold"),
+        CheckConstraint("price >= 0", name="ck_products_price"),
+        Index(
+            "uq_products_active_sku",
+            "sku",
+            unique=True,
+            sqlite_where=text("archived_at IS NULL"),
+            postgresql_where=text("archived_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(255))
+    sku: Mapped[str] = mapped_column(String(20))
+    description: Mapped[str] = mapped_column(String(1000))
+    stock_level: Mapped[int] = mapped_column(Integer)
+    min_stock_threshold: Mapped[int] = mapped_column(Integer)
+    price: Mapped[Decimal] = mapped_column(Price)
+    #: Grows with every change of the row; the strong ETag.
+    version: Mapped[int] = mapped_column(Integer, default=1)
+    #: The counters of the metrics live in the row they count, so that every replica reads the same numbers.
+    low_stock_alerts: Mapped[int] = mapped_column(Integer, default=0)
+    restock_operations: Mapped[int] = mapped_column(Integer, default=0)
+    update_operations: Mapped[int] = mapped_column(Integer, default=0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    @property
+    def is_low_stock(self) -> bool:
+        """Tell whether the stock is at or below the threshold."""
+        return self.stock_level <= self.min_stock_threshold
+
+
+class StockMovement(Base):
+    """One line of the ledger: append-only, kept so by a trigger in the database."""
+
+    __tablename__ = "stock_movements"
+    __table_args__ = (
+        Index("ix_stock_movements_product_id", "product_id", "id"),
+        Index("ix_stock_movements_kind_at", "kind", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"))
+    #: "opening", "restock" or "count"; a column without a check, for later versions add kinds beside running old ones.
+    kind: Mapped[str] = mapped_column(String(20))
+    delta: Mapped[int] = mapped_column(Integer)
+    balance_after: Mapped[int] = mapped_column(Integer)
+    reason: Mapped[str] = mapped_column(String(500))
+    reference: Mapped[str | None] = mapped_column(String(255))
+    actor: Mapped[str | None] = mapped_column(String(255))
+    request_id: Mapped[str | None] = mapped_column(String(64))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    product: Mapped[Product] = relationship(lazy="raise")

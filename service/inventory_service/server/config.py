@@ -1,0 +1,31 @@
+"""gunicorn's configuration file, as a module: `gunicorn --config python:inventory_service.server.config`.
+
+It never takes a setting from anywhere but `settings`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from inventory_service.settings import load
+
+_settings = load(os.environ)
+
+#: How long the requests in flight may take once the listeners are closed.
+_LAST_REQUESTS_SECONDS: Final = 20
+
+bind = [f"{_settings.bind_address}:{port}" for port in (_settings.port, _settings.ingress_port)]
+# One process: with several, each would have metrics of its own. More of them are more pods.
+workers = 1
+threads = _settings.threads
+worker_class = "inventory_service.server.worker.DrainingWorker"
+logger_class = "inventory_service.server.logger.JsonLogger"
+loglevel = _settings.log_level
+graceful_timeout = int(_settings.drain_seconds) + _LAST_REQUESTS_SECONDS
+# Longer than a proxy in front keeps an idle connection (nginx: 60 s), so that the proxy is the one to close it.
+keepalive = 75
+# The root file system is read-only, and there may be no /tmp.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - memory, and gunicorn makes a private file
+control_socket_disable = True

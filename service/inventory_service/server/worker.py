@@ -1,0 +1,46 @@
+"""The gunicorn worker: prepares the database when it starts, and drains when it is told to stop.
+
+It never closes a listener before the endpoints had time to forget this pod.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from flask import Flask
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+
+from inventory_service import preparation
+from inventory_service.context import context_of
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_log = structlog.get_logger(__name__)
+
+
+class DrainingWorker(ThreadWorker):  # type: ignore[misc]
+    """A threaded worker that goes on serving for DRAIN_SECONDS after SIGTERM, with /readyz at 503.
+
+    gunicorn's arbiter closes its listeners at once, but the worker has its own copies of them.
+    """
+
+    wsgi: Any = None
+
+    def load_wsgi(self) -> None:
+        """Load the application and start to prepare its database."""
+        super().load_wsgi()
+        if isinstance(self.wsgi, Flask):
+            preparation.start(context_of(self.wsgi))
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Start to drain; a second SIGTERM, or no time to drain, stops at once (gracefully)."""
+        context = context_of(self.wsgi) if isinstance(self.wsgi, Flask) else None
+        if context is None or context.lifecycle.draining or not context.settings.drain_seconds:
+            super().handle_exit(sig, frame)
+            return
+        context.lifecycle.draining = True
+        signal.signal(signal.SIGALRM, super().handle_exit)
+        signal.setitimer(signal.ITIMER_REAL, context.settings.drain_seconds)

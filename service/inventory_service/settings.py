@@ -1,0 +1,130 @@
+"""Settings: the environment, parsed once into a frozen typed object.
+
+It never reads the environment at import time and never puts a value that may be secret into a message.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: What a stock level, a threshold or a quantity can be at most: a PostgreSQL `integer`.
+MAX_STOCK: Final = 2**31 - 1
+
+DEFAULT_DATABASE_URL: Final = "sqlite:////data/inventory.db"
+
+_RATE = re.compile(r"(?P<requests>[1-9][0-9]{0,8})/(?P<unit>second|minute|hour)")
+_SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600}
+_DRIVERS: Final = {"postgresql", "postgres", "postgresql+psycopg"}
+
+
+class SettingsError(Exception):
+    """A setting that can't be used; its text is one sentence that names the variable."""
+
+
+class RateLimit(BaseModel):
+    """So many requests in so many seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    requests: int
+    seconds: int
+
+
+def _rate_limit(text: object) -> object:
+    """Parse "100/minute"."""
+    match = _RATE.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError
+    return RateLimit(requests=int(match["requests"]), seconds=_SECONDS[match["unit"]])
+
+
+Port = Annotated[int, Field(ge=1, le=65535, description="a port number from 1 to 65535")]
+
+
+class Settings(BaseModel):
+    """All settings; a field's upper-cased name is its variable, its description what is expected of it."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
+
+    database_url: URL = Field(repr=False)
+    low_stock_threshold: Annotated[int, Field(ge=0, le=MAX_STOCK, description=f"a number from 0 to {MAX_STOCK}")] = 10
+    load_sample_data: Annotated[bool, Field(description="true or false")] = False
+    bind_address: Annotated[str, Field(pattern=r"^[0-9A-Fa-f.:\[\]]+$", description="an IP address")] = "0.0.0.0"  # noqa: S104 - a pod serves all its addresses
+    port: Port = 5000
+    ingress_port: Port = 5001
+    threads: Annotated[int, Field(ge=1, le=128, description="a number from 1 to 128")] = 8
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        BeforeValidator(str.lower),
+        Field(description="one of debug, info, warning, error"),
+    ] = "info"
+    max_body_bytes: Annotated[int, Field(ge=1024, le=2**30, description="a number of bytes from 1024 to 2^30")] = 65536
+    drain_seconds: Annotated[float, Field(ge=0, le=300, description="a number of seconds from 0 to 300")] = 5.0
+    rate_limit: Annotated[
+        RateLimit | None,
+        BeforeValidator(_rate_limit),
+        Field(description="a rate like 100/minute (second, minute or hour)"),
+    ] = None
+
+    @property
+    def on_sqlite(self) -> bool:
+        """Tell whether the database is a SQLite file (and this process is the only one that may serve it)."""
+        return self.database_url.get_backend_name() == "sqlite"
+
+
+def load(environment: Mapping[str, str]) -> Settings:
+    """Return the settings that `environment` gives; an empty variable counts as unset. Raise SettingsError."""
+    given = {name: environment[name.upper()] for name in Settings.model_fields if environment.get(name.upper())}
+    raw: dict[str, object] = {**given, "database_url": _database_url(environment)}
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        raise SettingsError(_sentence(error, given)) from None
+    if settings.port == settings.ingress_port:
+        raise SettingsError(f"INGRESS_PORT: expected another port than PORT, got {settings.port} for both")
+    return settings
+
+
+def _sentence(error: ValidationError, given: Mapping[str, str]) -> str:
+    field = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
+    expected = Settings.model_fields[field].description
+    return f"{field.upper()}: expected {expected}, got {given[field]!r}"
+
+
+def _database_url(environment: Mapping[str, str]) -> URL:
+    """Return the database's URL from DATABASE_URL, the file that DATABASE_URL_FILE names, or the default."""
+    text, path = environment.get("DATABASE_URL"), environment.get("DATABASE_URL_FILE")
+    if text and path:
+        raise SettingsError("DATABASE_URL_FILE: expected to be unset where DATABASE_URL is set, got both")
+    if not path:
+        return parse_database_url(text or DEFAULT_DATABASE_URL, "DATABASE_URL")
+    try:
+        return parse_database_url(Path(path).read_text(encoding="utf-8").strip(), "DATABASE_URL_FILE")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise SettingsError(f"DATABASE_URL_FILE: expected a readable file, got {path!r} ({reason})") from None
+
+
+def parse_database_url(text: str, variable: str) -> URL:
+    """Return `text` as a URL with the driver we ship; never repeats it in an error, for it may hold a password."""
+    expected = "postgresql://user:password@host/database, sqlite:////folder/file or the path of a SQLite file"
+    if "://" not in text:
+        text = f"sqlite:///{text}"
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise SettingsError(f"{variable}: expected {expected}, got something that is none of them") from None
+    if url.drivername in _DRIVERS:
+        return url.set(drivername="postgresql+psycopg")
+    if url.drivername == "sqlite" and url.database and ":memory:" not in url.database and not url.query:
+        return url
+    raise SettingsError(f"{variable}: expected {expected}, got a URL of another kind")
