@@ -128,6 +128,8 @@ def _component(
     restart = _restart_digest(files, facts.secret_digests.get(component.name))
     for obj in objects:
         obj["metadata"]["labels"] = dict(labels)
+        if obj["kind"] == "ClusterRoleBinding":
+            obj["metadata"]["labels"][naming.STACK_NAMESPACE_LABEL] = stack.namespace
         if restart and obj["kind"] == "Deployment":
             obj["spec"]["template"]["metadata"].setdefault("annotations", {})[naming.RESTART_ANNOTATION] = restart
         yield obj

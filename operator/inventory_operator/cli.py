@@ -1,0 +1,148 @@
+"""The command line: `run` the operator, `check` files, `render` what a file becomes.
+
+It only parses words and prints; nothing here is part of a running operator.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from inventory_operator import naming
+from inventory_operator.render import Facts, render
+from inventory_operator.settings import Settings
+from inventory_operator.spec import InvalidSpec, parse
+from inventory_operator.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+EXAMPLES = """\
+examples:
+  inventory-operator                                    run against the pod's cluster, or $KUBECONFIG outside one
+  inventory-operator run --namespace shop               work in one namespace only
+  inventory-operator check examples/*.yaml              say what is wrong with files, exit code 1 if anything is
+  inventory-operator render examples/shop.yaml          print every object that the stacks of a file become
+  inventory-operator render -o json shop.yaml | jq .    the same for programs
+"""
+EXIT_INVALID = 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line; every flag of `run` can be an environment variable, too."""
+    top = argparse.ArgumentParser(
+        prog="inventory-operator",
+        description="Keeps every InventoryStack of a cluster as its spec says.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(dest="command", metavar="{run,check,render}")
+    _add_run(commands.add_parser("run", help="run the operator (the default)"))
+    check = commands.add_parser("check", help="check the stacks in files")
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="YAML with one or more InventoryStacks")
+    check.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    shown = commands.add_parser("render", help="print the objects that the stacks in files become")
+    shown.add_argument("files", nargs="+", type=Path, metavar="FILE", help="YAML with one or more InventoryStacks")
+    shown.add_argument(
+        "-n", "--namespace", default="default", help="namespace of stacks that name none (default: default)"
+    )
+    shown.add_argument("-o", "--output", choices=("yaml", "json"), default="yaml")
+    return top
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
+    defaults = Settings()
+
+    def option(flag: str, text: str, **more: Any) -> None:
+        name = flag.removeprefix("--").replace("-", "_")
+        variable = f"INVENTORY_{name.upper()}"
+        value = os.environ.get(variable) or getattr(defaults, name)
+        run.add_argument(flag, default=value, help=f"{text} [${variable}, default: {getattr(defaults, name)}]", **more)
+
+    option("--namespace", "the one namespace to work in")
+    option("--operator-namespace", "namespace of the Lease")
+    option("--service-image", "image of stacks that name none")
+    option("--http-port", "port of /metrics, /livez and /readyz", type=int)
+    option("--log-format", "json or text", choices=("json", "text"))
+    option("--log-level", "DEBUG, INFO, WARNING or ERROR", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    option("--resync-seconds", "how often every kind is listed again", type=float)
+    run.add_argument(
+        "--kubelet-insecure-skip-verify",
+        action=argparse.BooleanOptionalAction,
+        default=os.environ.get("INVENTORY_KUBELET_INSECURE_SKIP_VERIFY", "").lower() in {"1", "true", "yes"},
+        help="kubelets serve self-signed certificates (kind) [$INVENTORY_KUBELET_INSECURE_SKIP_VERIFY]",
+    )
+
+
+def settings(words: argparse.Namespace) -> Settings:
+    """Return the settings that the words of `run` say."""
+    said = vars(words)
+    return Settings(**{f.name: said[f.name] for f in fields(Settings) if f.name in said})
+
+
+def arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """Return the parsed words; without a command it is `run`."""
+    known = {"run", "check", "render", "-h", "--help", "--version"}
+    return parser().parse_args(argv if argv and argv[0] in known else ["run", *argv])
+
+
+def check(files: Sequence[Path], output: str) -> int:
+    """Print what is wrong with the stacks in files; returns the exit code."""
+    found = []
+    for file, stack in _stacks(files):
+        try:
+            parse(stack)
+            problems = []
+        except InvalidSpec as error:
+            problems = [{"path": problem.path, "message": problem.message} for problem in error.problems]
+        found.append({"file": str(file), "name": stack.get("metadata", {}).get("name"), "problems": problems})
+    if output == "json":
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+    else:
+        for entry in found:
+            lines = [f"{p['path']}: {p['message']}" for p in entry["problems"]] or ["ok"]
+            sys.stdout.writelines(f"{entry['file']}: {entry['name']}: {line}\n" for line in lines)
+    return EXIT_INVALID if any(entry["problems"] for entry in found) else 0
+
+
+def show(files: Sequence[Path], namespace: str, output: str) -> int:
+    """Print the objects that the stacks in files become; generated values and digests are not among them."""
+    objects: list[Any] = []
+    for file, raw in _stacks(files):
+        metadata = raw.get("metadata", {})
+        stack = naming.Stack(
+            metadata.get("namespace", namespace), metadata.get("name", ""), metadata.get("uid", "preview")
+        )
+        try:
+            spec = parse(raw)
+        except InvalidSpec as error:
+            sys.stderr.write(f"{file}: {error}\n")
+            return EXIT_INVALID
+        facts = Facts(
+            service_image=Settings().service_image,
+            operator_namespace=None,
+            namespace_uid="preview",
+            kubelet_insecure_skip_verify=False,
+            secret_digests={},
+        )
+        objects += render(stack, spec, facts)
+    if output == "json":
+        sys.stdout.write(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}, indent=2) + "\n")
+    else:
+        yaml.safe_dump_all(objects, sys.stdout, sort_keys=False, allow_unicode=True)
+    return 0
+
+
+def _stacks(files: Sequence[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for file in files:
+        for document in yaml.safe_load_all(file.read_text()):
+            if isinstance(document, dict) and document.get("kind") == naming.KIND:
+                yield file, document

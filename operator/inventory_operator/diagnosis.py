@@ -1,0 +1,78 @@
+"""What keeps pods from working, told from their status in words that a person can act on.
+
+Pure. Raw messages of the kubelet are not copied where they change from try to try: the same trouble reads the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Object = dict[str, Any]
+
+_PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "RegistryUnavailable"})
+_BAD_NAME = frozenset({"InvalidImageName", "ImageInspectError"})
+_CONFIG = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A reason in CamelCase and a sentence that names the pod and the container."""
+
+    reason: str
+    message: str
+
+
+def pods_trouble(pods: Iterable[Object]) -> Trouble | None:
+    """Return the trouble of the first pod in trouble (newest pods first: they show where a rollout is stuck)."""
+    newest_first = sorted(pods, key=lambda pod: pod["metadata"].get("creationTimestamp", ""), reverse=True)
+    for pod in newest_first:
+        if "deletionTimestamp" not in pod["metadata"] and (trouble := pod_trouble(pod)):
+            return trouble
+    return None
+
+
+def pod_trouble(pod: Object) -> Trouble | None:
+    """Return what keeps one pod from being ready; None while it is merely starting."""
+    name, status = pod["metadata"]["name"], pod.get("status", {})
+    if status.get("phase") == "Failed":
+        return Trouble(status.get("reason") or "PodFailed", f"pod {name} failed: {status.get('message', 'no message')}")
+    for condition in status.get("conditions", ()):
+        if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            return Trouble("Unschedulable", f"pod {name} fits on no node: {condition.get('message', '')}")
+    for container in [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]:
+        if trouble := _container_trouble(name, container):
+            return trouble
+    return None
+
+
+def _container_trouble(pod: str, container: Object) -> Trouble | None:
+    where = f"pod {pod}: container {container['name']}"
+    state = container.get("state", {})
+    if waiting := _waiting_trouble(where, container["image"], state.get("waiting", {})):
+        return waiting
+    if container.get("ready") or state.get("terminated", {}).get("exitCode") == 0:
+        return None
+    # Between two tries a crashing container is waiting, running or terminated in turn: always the same trouble.
+    ended = state.get("terminated") or container.get("lastState", {}).get("terminated")
+    if ended and ended.get("reason") == "OOMKilled":
+        return Trouble("OOMKilled", f"{where} was killed: out of memory")
+    if ended and (container.get("restartCount") or "terminated" in state):
+        return Trouble("CrashLoopBackOff", f"{where} ended with exit code {ended['exitCode']}")
+    if "running" in state and container.get("started"):
+        return Trouble("NotReady", f"{where} runs, but its readiness check fails")
+    return None
+
+
+def _waiting_trouble(where: str, image: str, waiting: Object) -> Trouble | None:
+    reason = waiting.get("reason", "")
+    if reason in _PULL:
+        return Trouble("ImagePullBackOff", f"{where}: image {image} can't be pulled")
+    if reason in _BAD_NAME:
+        return Trouble(reason, f"{where}: image {image} can't be used")
+    if reason in _CONFIG:
+        return Trouble(reason, f"{where} can't be started: {waiting.get('message', '')[:200]}")
+    return None

@@ -1,0 +1,104 @@
+"""The doors: every kopf decorator. kopf is the eyes of the operator, the store and the queue take it from here.
+
+Handlers only observe: a create, update, delete or timer handler would make kopf write annotations and a finalizer.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import kopf
+
+from inventory_operator.naming import STACK_LABEL
+from inventory_operator.resources import STACKS, watched
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from inventory_operator.connection import Connection
+    from inventory_operator.settings import Settings
+    from inventory_operator.store import Store
+
+#: Watches are few and lasting; lists page through the same connections.
+KOPF_CONNECTIONS = 64
+#: A watch that showed nothing for this long, bookmarks included, is broken.
+INACTIVITY_SECONDS = 70.0
+CONNECT_SECONDS = 5.0
+
+
+class _Endless:
+    """Pauses between tries, in seconds: kopf's own list ends, and with it the process, after about 54 s."""
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain((0.5, 1.0, 2.0), itertools.repeat(5.0))
+
+
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """Keeps no last-seen state: kopf would write it into annotations."""
+
+    def build(self, **_: Any) -> Any:
+        return {}
+
+    def fetch(self, **_: Any) -> Any:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """Keeps no progress of handlers: there are none that could fail."""
+
+    def fetch(self, **_: Any) -> Any:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+    def purge(self, **_: Any) -> None:
+        return None
+
+    def touch(self, **_: Any) -> None:
+        return None
+
+    def clear(self, *, essence: Any) -> Any:
+        return essence
+
+
+def registry(connection: Connection, store: Store, settings: Settings) -> kopf.OperatorRegistry:
+    """Return every handler, bound to this connection and this store."""
+    doors = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=doors)
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        return kopf.AiohttpSession(server=connection.server, aiohttp_session=connection.session(KOPF_CONNECTIONS))
+
+    async def seen(event: Any, resource: Any, **_: Any) -> None:
+        obj = dict(event["object"])
+        obj.setdefault("apiVersion", resource.api_version)
+        obj.setdefault("kind", resource.kind)
+        store.observe(obj, gone=event["type"] == "DELETED")
+
+    kopf.on.event(STACKS.group, STACKS.version, STACKS.plural, registry=doors)(seen)
+    for child in watched(clusterwide=settings.clusterwide):
+        labels = {STACK_LABEL: kopf.PRESENT}
+        kopf.on.event(child.group, child.version, child.plural, labels=labels, registry=doors)(seen)
+    return doors
+
+
+def operator_settings(settings: Settings) -> kopf.OperatorSettings:
+    """Return kopf's settings: read only, quiet, and stubborn about the connection."""
+    result = kopf.OperatorSettings()
+    result.persistence.diffbase_storage = _NoDiffBase()
+    result.persistence.progress_storage = _NoProgress()
+    result.posting.enabled = False
+    result.scanning.disabled = True
+    result.peering.standalone = True
+    result.watching.inactivity_timeout = INACTIVITY_SECONDS
+    result.watching.connect_timeout = CONNECT_SECONDS
+    result.networking.connect_timeout = CONNECT_SECONDS
+    result.networking.error_backoffs = _Endless()
+    for child in watched(clusterwide=settings.clusterwide):
+        result.watching.label_selectors[child.plural] = STACK_LABEL
+    return result

@@ -1,0 +1,135 @@
+"""The objects that a spec refers to by name: which they are, what they hold, and when that changes.
+
+A label selector can't see a user's Secret, so each name has a watch of its own. Values stay in memory; it logs none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from inventory_operator.cluster import TRANSIENT, ApiError, Cluster
+from inventory_operator.resources import SECRETS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from inventory_operator.queue import Key
+    from inventory_operator.spec import Spec
+
+log = structlog.get_logger(__name__)
+
+#: A watch ends and begins anew this often; the list in between finds what it missed.
+WATCH_SECONDS = 290
+RETRY_SECONDS = 2.0
+GONE = 410
+Name = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Keys of a Secret in the stack's namespace, and where the spec names it."""
+
+    component: str
+    name: str
+    keys: tuple[str, ...]
+    path: str
+
+
+def references(spec: Spec) -> tuple[Reference, ...]:
+    """Return every Secret that `spec` refers to and that a component can't run without."""
+    found = []
+    if external := spec.service.database.external:
+        ref = external.secret_key_ref
+        found.append(Reference("service", ref.name, (ref.key,), "spec.service.database.external.secretKeyRef"))
+    if spec.grafana.enabled and spec.grafana.admin_secret_name:
+        keys = ("admin-user", "admin-password")
+        found.append(Reference("grafana", spec.grafana.admin_secret_name, keys, "spec.grafana.adminSecretName"))
+    return tuple(found)
+
+
+def digest(key: bytes, values: Mapping[str, str]) -> str:
+    """Return a keyed digest of secret values: it tells that they changed, and can't be searched for what they are."""
+    message = "\0".join(f"{name}\0{value}" for name, value in sorted(values.items()))
+    return hmac.new(key, message.encode(), hashlib.sha256).hexdigest()[:24]
+
+
+class ReferenceWatcher:
+    """Keeps the data of every referenced Secret; `changed` is called with each stack that a change concerns."""
+
+    def __init__(self, cluster: Cluster, changed: Callable[[Key], None]) -> None:
+        self._cluster = cluster
+        self._changed = changed
+        self._data: dict[Name, dict[str, str] | None] = {}
+        self._wanted: dict[Name, set[Key]] = {}
+        self._tasks: dict[Name, asyncio.Task[None]] = {}
+        self._listed: dict[Name, asyncio.Event] = {}
+
+    async def want(self, key: Key, names: Iterable[str]) -> None:
+        """Watch exactly these names for `key`, and wait until what they hold now is known."""
+        wanted = {(key[0], name) for name in names}
+        for name in [name for name, keys in self._wanted.items() if key in keys and name not in wanted]:
+            self._drop(name, key)
+        for name in wanted:
+            self._wanted.setdefault(name, set()).add(key)
+            if name not in self._tasks:
+                self._listed[name] = asyncio.Event()
+                self._tasks[name] = asyncio.create_task(self._follow(name))
+        for name in wanted:
+            await self._listed[name].wait()
+
+    def data(self, namespace: str, name: str) -> dict[str, str] | None:
+        """Return the (base64) data of a wanted Secret; None where there is no such Secret."""
+        return self._data.get((namespace, name))
+
+    async def close(self) -> None:
+        """End every watch."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _drop(self, name: Name, key: Key) -> None:
+        self._wanted[name].discard(key)
+        if not self._wanted[name]:
+            self._tasks.pop(name).cancel()
+            for memory in (self._wanted, self._data, self._listed):
+                memory.pop(name, None)
+
+    async def _follow(self, name: Name) -> None:
+        while True:
+            try:
+                await self._list_and_watch(name)
+            except (*TRANSIENT, ApiError) as error:
+                if not (isinstance(error, ApiError) and error.code == GONE):
+                    log.warning("reference watch broke", namespace=name[0], secret=name[1], error=str(error))
+                await asyncio.sleep(RETRY_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
+
+    async def _list_and_watch(self, name: Name) -> None:
+        namespace, selector = name[0], f"metadata.name={name[1]}"
+        objects, version = await self._cluster.list(SECRETS, namespace, fieldSelector=selector)
+        self._see(name, objects[0] if objects else None)
+        events = self._cluster.watch(
+            SECRETS, namespace, WATCH_SECONDS, fieldSelector=selector, resourceVersion=str(version)
+        )
+        async with contextlib.aclosing(events) as stream:
+            async for event in stream:
+                if event["type"] == "ERROR":
+                    raise ApiError(event["object"].get("code", 0), "", event["object"].get("message", ""))
+                self._see(name, None if event["type"] == "DELETED" else event["object"])
+
+    def _see(self, name: Name, secret: dict[str, Any] | None) -> None:
+        data = None if secret is None else secret.get("data", {})
+        first = not self._listed[name].is_set()
+        if first or data != self._data.get(name):
+            self._data[name] = data
+            self._listed[name].set()
+            if not first:
+                for key in self._wanted[name]:
+                    self._changed(key)

@@ -1,0 +1,62 @@
+"""What an administrator sets once for the whole operator, from flags or environment variables.
+
+It knows nothing about a single stack: whatever differs between stacks is in the custom resource.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from inventory_operator.version import __version__
+
+SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+def _own_namespace() -> str | None:
+    """Return the namespace of the pod the operator runs in; None outside a cluster."""
+    try:
+        return SERVICE_ACCOUNT_NAMESPACE.read_text().strip() or None
+    except OSError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings; times are in seconds."""
+
+    #: The one namespace to work in; None is the whole cluster.
+    namespace: str | None = None
+    #: Where the Lease lives. Outside a cluster: the namespace worked in, else `default`.
+    operator_namespace: str | None = field(default_factory=_own_namespace)
+    identity: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
+    http_port: int = 8080
+    log_format: str = "json"
+    log_level: str = "INFO"
+    service_image: str = f"docker.io/inventorystack/inventory-service:{__version__}"
+    #: For clusters whose kubelets serve self-signed certificates (kind, minikube): Prometheus does not verify them.
+    kubelet_insecure_skip_verify: bool = False
+    #: Stacks worked on at the same time, and requests under way at the same time.
+    workers: int = 16
+    concurrency: int = 32
+    #: Every kind is listed again this often: it finds deletions that a broken watch missed.
+    resync_seconds: float = 300.0
+    #: First and longest pause before a failed reconcile is tried again.
+    backoff_seconds: float = 0.05
+    backoff_limit_seconds: float = 300.0
+    #: client-go's defaults (k8s.io/client-go/tools/leaderelection): a standby takes over within lease + retry.
+    lease_seconds: int = 15
+    renew_deadline_seconds: float = 10.0
+    retry_seconds: float = 2.0
+
+    @property
+    def clusterwide(self) -> bool:
+        """Whether every namespace is worked in."""
+        return self.namespace is None
+
+    @property
+    def lease_namespace(self) -> str:
+        """The namespace of the Lease."""
+        return self.operator_namespace or self.namespace or "default"

@@ -1,0 +1,228 @@
+"""The status of a stack: a pure summary of what was observed, worst first.
+
+It never makes a request and never reads the clock: the time of a transition is handed in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from inventory_operator import naming
+from inventory_operator.diagnosis import pods_trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from inventory_operator.failure import Failure
+    from inventory_operator.spec import Spec
+
+Object = dict[str, Any]
+
+COMPONENT_CONDITIONS = {
+    "service": "ServiceAvailable",
+    "prometheus": "PrometheusAvailable",
+    "alertmanager": "AlertmanagerAvailable",
+    "grafana": "GrafanaAvailable",
+}
+CONDITIONS = (
+    *("Ready", "Reconciling", "Stalled"),
+    *("ServiceAvailable", "DatabaseAvailable", "PrometheusAvailable", "AlertmanagerAvailable", "GrafanaAvailable"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why nothing can be done for a stack until a person changes something: a reason and a sentence with the path."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything a status is made from."""
+
+    stack: Object
+    #: None where the spec can't be followed.
+    spec: Spec | None
+    problem: Problem | None
+    failures: Sequence[Failure]
+    children: Iterable[Object]
+    notes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Condition:
+    type: str
+    status: str
+    reason: str
+    message: str
+    #: Available and nothing under way: only that lets the stack be Ready.
+    settled: bool = True
+
+
+def summarize(observed: Observed, now: str) -> Object:
+    """Return the whole `status`; `now` (RFC 3339) is the time of the transitions that it makes."""
+    generation = observed.stack["metadata"]["generation"]
+    previous = {c["type"]: c for c in observed.stack.get("status", {}).get("conditions", ())}
+    components = [_component(name, observed) for name in _components(observed)]
+    conditions = [*_overall(observed, components), *components, *_database(observed)]
+    order = {name: index for index, name in enumerate(CONDITIONS)}
+    return {
+        "observedGeneration": generation,
+        "conditions": [
+            _stamped(condition, previous.get(condition.type, {}), generation, now)
+            for condition in sorted(conditions, key=lambda c: order[c.type])
+        ],
+        **_where(observed),
+    }
+
+
+def same(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Return whether `old` already says all of `new`; what others wrote into it does not count."""
+    ours = [c for c in old.get("conditions", ()) if c["type"] in CONDITIONS]
+    return {**old, "conditions": ours} == {**old, **new}
+
+
+def transitions(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Object]:
+    """Return the conditions of `new` whose status is another than in `old`: what an Event is worth."""
+    before = {c["type"]: c["status"] for c in old.get("conditions", ())}
+    return [c for c in new["conditions"] if c["status"] != before.get(c["type"])]
+
+
+def _components(observed: Observed) -> list[str]:
+    if spec := observed.spec:
+        enabled = {"alertmanager": spec.alerting.enabled, "grafana": spec.grafana.enabled}
+        return [name for name in COMPONENT_CONDITIONS if enabled.get(name, True)]
+    deployments = (child for child in observed.children if child["kind"] == "Deployment")
+    live = {deployment["metadata"]["labels"].get(naming.COMPONENT_LABEL) for deployment in deployments}
+    return [name for name in COMPONENT_CONDITIONS if name in live]
+
+
+def _of(observed: Observed, component: str, kind: str) -> list[Object]:
+    return [
+        child
+        for child in observed.children
+        if child["kind"] == kind and child["metadata"]["labels"].get(naming.COMPONENT_LABEL) == component
+    ]
+
+
+def _component(component: str, observed: Observed) -> _Condition:
+    name = COMPONENT_CONDITIONS[component]
+    failures = [failure for failure in observed.failures if failure.component == component]
+    deployment = next(iter(_of(observed, component, "Deployment")), None)
+    if deployment is None:
+        reason, message = (failures[0].reason, failures[0].message) if failures else ("Creating", "not made yet")
+        return _Condition(name, "False", reason, message, settled=False)
+    state = deployment.get("status", {})
+    wanted = deployment["spec"].get("replicas", 1)
+    available = min(state.get("availableReplicas", 0), wanted)
+    rolled_out = (
+        state.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
+        and state.get("updatedReplicas", 0) >= wanted
+        and state.get("replicas", 0) <= wanted
+    )
+    status = "True" if available >= wanted else "False"
+    counted = f"{available} of {wanted} pods available"
+    if failures:
+        return _Condition(name, status, failures[0].reason, f"{counted}; {failures[0].message}", settled=False)
+    if status == "True" and rolled_out:
+        note = observed.notes.get(component)
+        return _Condition(name, status, "Available", f"{counted}; {note}" if note else counted)
+    if trouble := pods_trouble(_of(observed, component, "Pod")):
+        return _Condition(name, status, trouble.reason, f"{counted}; {trouble.message}", settled=False)
+    for condition in state.get("conditions", ()):
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            message = f"{counted}; {condition['message'][:300]}"
+            return _Condition(name, status, condition["reason"], message, settled=False)
+    return _Condition(name, status, "RollingOut", counted, settled=False)
+
+
+def _database(observed: Observed) -> list[_Condition]:
+    """Return the database as the service's readiness shows it: /readyz answers 200 only when the database does."""
+    name = "DatabaseAvailable"
+    pods = [pod for pod in _of(observed, "service", "Pod") if "deletionTimestamp" not in pod["metadata"]]
+    if not pods and observed.spec is None:
+        return []
+    kind = "external PostgreSQL" if observed.spec and observed.spec.service.database.external else "SQLite"
+    if ready := [pod for pod in pods if _is_ready(pod)]:
+        return [_Condition(name, "True", "Reachable", f"{kind}: {len(ready)} of {len(pods)} service pods reach it")]
+    if running := [pod["metadata"]["name"] for pod in pods if _runs(pod)]:
+        message = f"{kind}: pod {running[0]} runs, but does not report its database as ready"
+        return [_Condition(name, "False", "NotReachable", message, settled=False)]
+    return [_Condition(name, "Unknown", "NoPodRunning", "no service pod runs that could tell", settled=False)]
+
+
+def _is_ready(pod: Object) -> bool:
+    conditions = pod.get("status", {}).get("conditions", ())
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def _runs(pod: Object) -> bool:
+    containers = pod.get("status", {}).get("containerStatuses", ())
+    return any("running" in container.get("state", {}) and container.get("started") for container in containers)
+
+
+def _overall(observed: Observed, components: Sequence[_Condition]) -> list[_Condition]:
+    """Ready, Reconciling and Stalled by the rules of kstatus (kubernetes-sigs/cli-utils, pkg/kstatus)."""
+    refused = next((failure for failure in observed.failures if failure.permanent), None)
+    problem = observed.problem or (Problem(refused.reason, refused.message) if refused else None)
+    unsettled = [c for c in components if not c.settled]
+    stray = next(iter(observed.failures), None)
+    paused = bool(observed.spec and observed.spec.paused)
+    if problem:
+        ready = _Condition("Ready", "False", problem.reason, problem.message)
+        return [ready, _Condition("Reconciling", "False", problem.reason, "waits for a change"), _stalled(problem)]
+    if unsettled or stray:
+        reason, message = (stray.reason, stray.message) if stray else ("", "")
+        if unsettled:
+            # "False" sorts before "True": what does not serve comes before what is only being rolled out.
+            worst = min(unsettled, key=lambda condition: condition.status)
+            reason, message = worst.reason, f"{worst.type}: {worst.message}"
+        ready = _Condition("Ready", "False", reason, message)
+        moving = _Condition("Reconciling", "True", reason, message)
+    else:
+        ready = _Condition("Ready", "True", "Available", "every component is available")
+        moving = _Condition("Reconciling", "False", "UpToDate", "everything is as the spec says")
+    if paused:
+        moving = _Condition("Reconciling", "False", "Paused", "spec.paused is true: nothing is changed")
+    return [ready, moving, _stalled(None)]
+
+
+def _stalled(problem: Problem | None) -> _Condition:
+    if problem:
+        return _Condition("Stalled", "True", problem.reason, problem.message)
+    return _Condition("Stalled", "False", "Progressing", "nothing waits for a person")
+
+
+def _stamped(condition: _Condition, previous: Mapping[str, str], generation: int, now: str) -> Object:
+    unchanged = previous.get("status") == condition.status
+    return {
+        "type": condition.type,
+        "status": condition.status,
+        "reason": condition.reason,
+        "message": condition.message,
+        "observedGeneration": generation,
+        "lastTransitionTime": previous.get("lastTransitionTime", now) if unchanged else now,
+    }
+
+
+def _where(observed: Observed) -> Object:
+    """Return the addresses of the parts and the image that runs, as far as the spec says what they are."""
+    if not (spec := observed.spec):
+        return {key: value for key, value in observed.stack.get("status", {}).items() if key in {"endpoints", "image"}}
+    metadata = observed.stack["metadata"]
+    stack = naming.Stack(metadata["namespace"], metadata["name"], metadata["uid"])
+    names = naming.names(stack)
+    ports = {"service": (names.service, 5000), "prometheus": (names.prometheus, 9090)}
+    if spec.alerting.enabled:
+        ports["alertmanager"] = (names.alertmanager, 9093)
+    if spec.grafana.enabled:
+        ports["grafana"] = (names.grafana, 3000)
+    endpoints = {part: f"http://{name}.{stack.namespace}.svc:{port}" for part, (name, port) in ports.items()}
+    if spec.ingress:
+        scheme = "https" if spec.ingress.tls else "http"
+        hosts = {part: getattr(spec.ingress.hosts, part) for part in ("service", "grafana", "prometheus")}
+        endpoints |= {part: f"{scheme}://{host}" for part, host in hosts.items() if host and part in endpoints}
+    return {"endpoints": endpoints}
