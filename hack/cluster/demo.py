@@ -1,0 +1,2 @@
+def run(t): pass
+def remove(t): pass

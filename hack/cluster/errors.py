@@ -1,0 +1,18 @@
+"""What ends a command: one sentence for a person and an exit code.
+
+Never carries a traceback to the person; a bug raises something else and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class ClusterError(Exception):
+    """Something failed while it was done; the message says what and where to look."""
+
+    exit_code = 1
+
+
+class RefusedError(ClusterError):
+    """This can't be done on this machine; the message says why and what would help."""
+
+    exit_code = 3

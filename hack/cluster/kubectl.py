@@ -1,0 +1,54 @@
+"""The built kubectl, for the commands of this package.
+
+Never keeps a connection or a state; the tests have helpers of their own on top of it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from cluster.build import binary
+from cluster.errors import ClusterError
+from cluster.shell import run, succeeds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class Kubectl:
+    """`kubectl --kubeconfig=...`, with its output as text or as objects."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self.kubeconfig = kubeconfig
+
+    def __call__(self, *words: str, stdin: str = "", timeout: float | None = None) -> str:
+        """Return what kubectl prints; ClusterError when it fails."""
+        return run([*self._command(), *words], stdin=stdin, timeout=timeout)
+
+    def json(self, *words: str) -> Any:
+        """Return the objects that kubectl prints with `-o json`."""
+        return json.loads(self(*words, "-o", "json"))
+
+    def succeeds(self, *words: str, timeout: float | None = None) -> bool:
+        """Tell whether the command works."""
+        return succeeds([*self._command(), *words], timeout=timeout)
+
+    def apply(self, *objects: dict[str, Any]) -> None:
+        """Apply `objects` server-side."""
+        content = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
+        self("apply", "--server-side", "--force-conflicts", "--field-manager=inventory-cluster", "-f", "-", stdin=content)
+
+    def _command(self) -> list[str | Path]:
+        return [binary("kubectl"), f"--kubeconfig={self.kubeconfig}"]
+
+
+def wait_until(done: Callable[[], bool], what: str, seconds: float, poll: float = 0.1) -> None:
+    """Return as soon as `done()`; ClusterError that names `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > deadline:
+            raise ClusterError(f"waited {seconds:g} s for {what}")
+        time.sleep(poll)
