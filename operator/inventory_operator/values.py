@@ -70,6 +70,8 @@ class Text:
 
     def check(self, value: object) -> str:
         """Return the value as text, or raise in plain words."""
+        if self.number and isinstance(value, float):
+            raise unmet(f"{self.expected}; in quotes, because it has a decimal point")
         if self.number and isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         if not isinstance(value, str) or len(value) > self.max_length or not re.fullmatch(self.pattern, value):
