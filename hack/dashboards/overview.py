@@ -134,29 +134,29 @@ def stock() -> Iterator[Panel]:
 
 
 def business() -> Iterator[Panel]:
-    """Yield what happened to products; their counters are the same on every replica, those of operations are not."""
+    """Yield what happened to products; these counters come from the database, too."""
 
-    def events(metric: str, by: str, pods: str) -> str:
+    def events(metric: str, by: str) -> str:
         increase = f'increase({metric}{{job="service"}}[$__rate_interval])'
-        return f"sum by ({by}) ({pods} without (pod, instance) ({increase}))"
+        return f"sum by ({by}) (max without (pod, instance) ({increase}))"
 
     yield bars(
         "Restocks",
         "Restock operations per interval, by product.",
         "none",
-        query(events("restock_operations_total", "product_name", "max"), "{{product_name}}"),
+        query(events("restock_operations_total", "product_name"), "{{product_name}}"),
     )
     yield bars(
         "Low-stock alerts",
         "How often the stock of a product fell to its threshold per interval; each crossing counts once.",
         "none",
-        query(events("low_stock_alerts_total", "product_name", "max"), "{{product_name}}"),
+        query(events("low_stock_alerts_total", "product_name"), "{{product_name}}"),
     )
     yield bars(
         "Product operations",
         "Products created, updated and deleted per interval.",
         "none",
-        query(events("product_operations_total", "operation_type", "sum"), "{{operation_type}}"),
+        query(events("product_operations_total", "operation_type"), "{{operation_type}}"),
     )
 
 

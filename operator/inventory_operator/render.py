@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: What templates see of naming besides `names`, `labels` and `selector`.
 _GLOBALS = ("COMPONENT_LABEL", "GENERATE_ANNOTATION", "KUBELET_CLUSTER_ROLE", "STACK_LABEL")
+#: What JSON allows inside a string, and YAML folds or refuses.
+_NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")
 _HOLE = re.compile(r"__hole_(\d+)__")
 
 
@@ -213,7 +215,7 @@ def _leave_hole(context: Context, value: Any) -> str:
 
 @pass_context
 def _to_json(_context: Context, value: Any) -> str:
-    return json.dumps(_plain(value), ensure_ascii=False)
+    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(_plain(value), ensure_ascii=False))
 
 
 def _environment(finalize: Any) -> Environment:

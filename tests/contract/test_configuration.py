@@ -1,0 +1,138 @@
+"""Every configuration that is rendered is accepted by the program that will read it, from where it will lie."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from tests.rendered import FACTS, one, rendered, sets, stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.contract.conftest import Tool
+
+MOUNTED = "/etc/prometheus/config/"
+ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/"
+
+
+def config_map(objects: list[dict[str, Any]], component: str) -> dict[str, str]:
+    """Return the data of a component's ConfigMap; empty where the component is off."""
+    found = [obj for obj in objects if obj["kind"] == "ConfigMap" and obj["metadata"]["name"].endswith(component)]
+    return found[0]["data"] if found else {}
+
+
+def written(data: dict[str, str], folder: Path) -> Path:
+    """Write a ConfigMap as the kubelet would; promtool insists on a token and a CA that only a pod has."""
+    account = folder / "account"
+    account.mkdir()
+    for file in ("token", "ca.crt"):
+        (account / file).touch()
+    for key, text in data.items():
+        (folder / key).write_text(text.replace(MOUNTED, f"{folder}/").replace(ACCOUNT, f"{account}/"))
+    return folder
+
+
+@pytest.mark.parametrize("name", sets())
+def test_prometheus_accepts_its_configuration(name: str, promtool: Tool, tmp_path: Path) -> None:
+    folder = written(config_map(sets()[name], "prometheus"), tmp_path)
+    promtool("check", "config", "--lint=all", "--lint-fatal", folder / "prometheus.yml")
+    promtool("check", "rules", "--lint=all", "--lint-fatal", *sorted(folder.glob("*.rules.yml")))
+
+
+@pytest.mark.parametrize("name", sets())
+def test_every_rule_file_is_there_and_read(name: str) -> None:
+    data = config_map(sets()[name], "prometheus")
+    listed = {file.removeprefix(MOUNTED) for file in yaml.safe_load(data["prometheus.yml"])["rule_files"]}
+    alerting = bool(config_map(sets()[name], "alertmanager"))
+    there = {key for key in data if key.endswith(".rules.yml")}
+    assert listed == (there if alerting else there - {"alerts.rules.yml"})
+
+
+@pytest.mark.parametrize("name", [name for name, objects in sets().items() if config_map(objects, "alertmanager")])
+def test_alertmanager_accepts_its_configuration(name: str, amtool: Tool, tmp_path: Path) -> None:
+    file = tmp_path / "alertmanager.yml"
+    file.write_text(config_map(sets()[name], "alertmanager")["alertmanager.yml"])
+    assert "SUCCESS" in amtool("check-config", file)
+
+
+@pytest.mark.parametrize("interval", ["1s", "9s", "10s", "15s", "1m", "300s"])
+@pytest.mark.parametrize("size", ["512Mi", "1.5Gi", "10Gi", "7G", "1Pi", "1000000001"])
+def test_any_allowed_interval_and_size(interval: str, size: str, promtool: Tool, tmp_path: Path) -> None:
+    raw = stack(prometheus={"scrapeInterval": interval, "retention": "1y", "storage": {"size": size}})
+    promtool("check", "config", written(config_map(rendered(raw), "prometheus"), tmp_path) / "prometheus.yml")
+
+
+def scrape_jobs(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    config = yaml.safe_load(config_map(objects, "prometheus")["prometheus.yml"])
+    return {job["job_name"]: job for job in config["scrape_configs"]}
+
+
+def test_discovery_stays_in_the_own_namespace() -> None:
+    for job in scrape_jobs(sets()["default"]).values():
+        for discovery in job.get("kubernetes_sd_configs", []):
+            assert discovery["role"] == "node" or discovery["namespaces"] == {"names": ["shop"]}
+
+
+def test_jobs_of_own_parts_follow_what_is_enabled() -> None:
+    everything = {"service", "annotated", "prometheus", "alertmanager", "grafana", "cadvisor"}
+    assert scrape_jobs(sets()["default"]).keys() == everything
+    assert scrape_jobs(sets()["inputs-smallest"]).keys() == {"service", "annotated", "prometheus"}
+
+
+def test_no_container_metrics_where_they_are_not_permitted() -> None:
+    objects = rendered(stack(), dataclasses.replace(FACTS, namespace_uid=None))
+    assert "cadvisor" not in scrape_jobs(objects)
+    assert not [obj for obj in objects if obj["kind"] == "ClusterRoleBinding"]
+
+
+def test_the_service_job_is_bounded_and_keeps_to_its_stack() -> None:
+    job = scrape_jobs(sets()["default"])["service"]
+    assert {"sample_limit", "label_limit", "body_size_limit"} <= job.keys()
+    (discovery,) = job["kubernetes_sd_configs"]
+    (selector,) = discovery["selectors"]
+    assert selector["label"] == "inventorystack.dev/stack=shop,app.kubernetes.io/component=service"
+
+
+def test_the_annotated_job_leaves_pods_of_stacks_alone() -> None:
+    (discovery,) = scrape_jobs(sets()["default"])["annotated"]["kubernetes_sd_configs"]
+    assert discovery["selectors"] == [{"role": "pod", "label": "!inventorystack.dev/stack"}]
+
+
+def test_a_tenth_of_the_volume_and_more_is_left_free() -> None:
+    raw = stack(prometheus={"storage": {"size": "10Gi"}})
+    config = yaml.safe_load(config_map(rendered(raw), "prometheus")["prometheus.yml"])
+    assert config["storage"]["tsdb"]["retention"] == {"time": "200h", "size": "8589934592B"}
+
+
+def test_grafana_finds_each_file_where_its_configuration_says() -> None:
+    """Each path that one file names is a path at which the pod has another."""
+    objects = sets()["default"]
+    pod = one(objects, "Deployment", "shop-grafana")["spec"]["template"]["spec"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+    files = {
+        f"{mounts[volume['name']]}/{item['path']}"
+        for volume in pod["volumes"]
+        for item in (volume.get("configMap") or volume.get("secret") or {}).get("items", [])
+    }
+    data = config_map(objects, "grafana")
+    provider = yaml.safe_load(data["dashboard-provider.yaml"])["providers"][0]["options"]["path"]
+    named = {line.split("{")[1].rstrip("}") for line in data["grafana.ini"].splitlines() if "$__file" in line}
+    home = "/etc/inventory/dashboards/inventory-overview.json"
+    assert home in data["grafana.ini"]
+    assert {*named, home, f"{provider}/inventory-overview.json"} <= files
+    provisioning = "/etc/grafana/provisioning"
+    assert {
+        f"{provisioning}/datasources/datasource.yaml",
+        f"{provisioning}/dashboards/dashboard-provider.yaml",
+    } <= files
+    keys = {item["key"] for volume in pod["volumes"] for item in volume.get("configMap", {}).get("items", [])}
+    assert keys == data.keys()
+
+
+def test_exactly_one_default_datasource() -> None:
+    (source,) = yaml.safe_load(config_map(sets()["default"], "grafana")["datasource.yaml"])["datasources"]
+    assert (source["uid"], source["isDefault"], source["url"]) == ("prometheus", True, "http://shop-prometheus:9090")
+    assert source["jsonData"]["timeInterval"] == "10s"
