@@ -1,40 +1,22 @@
-"""From a typed spec and facts to the desired objects, through the templates; the only importer of jinja2.
+"""From a typed spec and facts to the desired objects, through the templates.
 
-Pure: same input, same output. It never asks the API server, a clock or chance, and never puts a value into YAML text.
+Pure: same input, same output. It never asks the API server, a clock or chance.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined, pass_context
-
-from inventory_operator import naming, values
+from inventory_operator import naming
+from inventory_operator.templating import Component, ConfigFile, manifest, registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from jinja2 import Template
-    from jinja2.runtime import Context
-
     from inventory_operator.spec import Spec
-
-#: What templates see of naming besides `names`, `labels` and `selector`.
-_GLOBALS = ("COMPONENT_LABEL", "GENERATE_ANNOTATION", "KUBELET_CLUSTER_ROLE", "STACK_LABEL")
-#: What JSON allows inside a string, and YAML folds or refuses.
-_NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")
-_HOLE = re.compile(r"__hole_(\d+)__")
-
-
-class TemplateError(Exception):
-    """A template of ours is wrong: nobody's spec can cause it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,48 +35,18 @@ class Facts:
     secret_digests: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _ConfigFile:
-    """One key of a component's ConfigMap: a template, or text as it is."""
-
-    key: str
-    content: Template | str
-    restarts: bool
-
-    def text(self, context: Mapping[str, Any]) -> str:
-        return self.content if isinstance(self.content, str) else self.content.render(context)
-
-
-@dataclass(frozen=True, slots=True)
-class _Component:
-    """One folder of templates."""
-
-    name: str
-    children: tuple[Template, ...]
-    config: tuple[_ConfigFile, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Hole:
-    """The place of one expression in a parsed manifest."""
-
-    index: int
-
-
 def render(stack: naming.Stack, spec: Spec, facts: Facts) -> list[dict[str, Any]]:
     """Return every object that the stack should consist of, complete and sorted by kind and name."""
-    objects = [
-        obj for component in _registry() for obj in _component(component, stack, _context(stack, spec, facts), facts)
-    ]
-    owners = {
-        "ClusterRoleBinding": {"apiVersion": "v1", "kind": "Namespace", "name": stack.namespace}
-        | {"uid": facts.namespace_uid}
-    }
+    context = {"stack": stack, "spec": spec, "facts": facts, "names": naming.names(stack)}
+    objects = [obj for component in registry() for obj in _component(component, context)]
     for obj in objects:
-        if obj["kind"] != "ClusterRoleBinding":
-            obj["metadata"]["namespace"] = stack.namespace
+        metadata = obj["metadata"]
+        if obj["kind"] == "ClusterRoleBinding":
+            metadata["labels"][naming.STACK_NAMESPACE_LABEL] = stack.namespace
+        else:
+            metadata["namespace"] = stack.namespace
         if spec.deletion_policy == "Delete" or not _outlives(obj):
-            obj["metadata"]["ownerReferences"] = [owners.get(obj["kind"]) or naming.owner_reference(stack)]
+            metadata["ownerReferences"] = [_owner(obj, stack, facts)]
     return sorted(objects, key=lambda obj: (obj["kind"], obj["metadata"]["name"]))
 
 
@@ -109,17 +61,19 @@ def _outlives(obj: Mapping[str, Any]) -> bool:
     return obj["kind"] == "PersistentVolumeClaim" or generated
 
 
-def _context(stack: naming.Stack, spec: Spec, facts: Facts) -> dict[str, Any]:
-    return {"stack": stack, "spec": spec, "facts": facts, "names": naming.names(stack)}
+def _owner(obj: Mapping[str, Any], stack: naming.Stack, facts: Facts) -> dict[str, Any]:
+    """Return who takes the object along; a namespaced stack can't own what is cluster-scoped, its namespace can."""
+    if obj["kind"] == "ClusterRoleBinding":
+        return {"apiVersion": "v1", "kind": "Namespace", "name": stack.namespace, "uid": facts.namespace_uid}
+    return naming.owner_reference(stack)
 
 
-def _component(
-    component: _Component, stack: naming.Stack, context: Mapping[str, Any], facts: Facts
-) -> Iterator[dict[str, Any]]:
+def _component(component: Component, context: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the objects of one component; a component whose templates all render to nothing is off."""
+    stack, facts = context["stack"], context["facts"]
     labels = naming.labels(stack, component.name)
     context = {**context, "labels": labels, "selector": naming.selector(stack, component.name)}
-    objects = [obj for obj in (_manifest(template, context) for template in component.children) if obj]
+    objects = [obj for obj in (manifest(template, context) for template in component.children) if obj]
     if not objects:
         return
     files = {file: file.text(context) for file in component.config}
@@ -130,14 +84,12 @@ def _component(
     restart = _restart_digest(files, facts.secret_digests.get(component.name))
     for obj in objects:
         obj["metadata"]["labels"] = dict(labels)
-        if obj["kind"] == "ClusterRoleBinding":
-            obj["metadata"]["labels"][naming.STACK_NAMESPACE_LABEL] = stack.namespace
         if restart and obj["kind"] == "Deployment":
             obj["spec"]["template"]["metadata"].setdefault("annotations", {})[naming.RESTART_ANNOTATION] = restart
         yield obj
 
 
-def _restart_digest(files: Mapping[_ConfigFile, str], secrets: str | None) -> str | None:
+def _restart_digest(files: Mapping[ConfigFile, str], secrets: str | None) -> str | None:
     """Return the digest of exactly what a running pod can't pick up by itself; None when there is nothing such."""
     config = {file.key: text for file, text in files.items() if file.restarts}
     return _digest([config, secrets]) if config or secrets else None
@@ -145,125 +97,3 @@ def _restart_digest(files: Mapping[_ConfigFile, str], secrets: str | None) -> st
 
 def _digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _manifest(template: Template, context: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the object that a template describes, or None when it renders to nothing.
-
-    The text holds a numbered hole for every expression, never a value: it differs only by which branches were taken,
-    so parsing it is remembered, and no string from a spec can become structure.
-    """
-    holes: list[Any] = []
-    text = template.render(context, holes=holes)
-    if not text.strip():
-        return None
-    try:
-        filled: dict[str, Any] = _fill(_parse(text), holes)
-    except (yaml.YAMLError, TemplateError) as error:
-        raise TemplateError(f"{template.name}: {error}") from error
-    return filled
-
-
-@lru_cache(maxsize=1024)
-def _parse(text: str) -> Any:
-    tree = yaml.load(text, Loader=yaml.CSafeLoader)
-    if not isinstance(tree, dict) or not {"apiVersion", "kind", "metadata"} <= tree.keys():
-        raise TemplateError("expected one object with apiVersion, kind and metadata")
-    return _find_holes(tree)
-
-
-def _find_holes(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {_find_holes(key): _find_holes(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_find_holes(item) for item in node]
-    if isinstance(node, str) and _HOLE.search(node):
-        whole = _HOLE.fullmatch(node)
-        if not whole:
-            raise TemplateError(f"one expression is one value, not a part of one: {node!r}")
-        return _Hole(int(whole[1]))
-    return _plain(node)
-
-
-def _fill(node: Any, holes: list[Any]) -> Any:
-    if isinstance(node, dict):
-        return {_fill(key, holes): _fill(value, holes) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_fill(item, holes) for item in node]
-    return holes[node.index] if isinstance(node, _Hole) else node
-
-
-def _plain(value: Any) -> Any:
-    """Return a copy of a value that is JSON without nulls, which server-side apply does not want; or raise."""
-    if isinstance(value, str | bool | int):
-        return str(value) if isinstance(value, str) else value
-    if isinstance(value, dict):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, Undefined):
-        str(value)  # raises, and names what is undefined
-    raise TemplateError(f"{value!r} has no place in a manifest")
-
-
-@pass_context
-def _leave_hole(context: Context, value: Any) -> str:
-    holes = context["holes"]
-    holes.append(_plain(value))
-    return f"__hole_{len(holes) - 1}__"
-
-
-@pass_context
-def _to_json(_context: Context, value: Any) -> str:
-    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(_plain(value), ensure_ascii=False))
-
-
-def _environment(finalize: Any) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_root()),
-        undefined=StrictUndefined,
-        finalize=finalize,
-        auto_reload=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - the output is no HTML, and values never meet its syntax
-    )
-    environment.filters |= {
-        "quantity": lambda text: format(values.quantity(text).normalize(), "f"),
-        "bytes": values.quantity_bytes,
-        "seconds": values.duration_seconds,
-        "pod_pattern": naming.pod_pattern,
-    }
-    environment.globals |= {name: getattr(naming, name) for name in _GLOBALS}
-    return environment
-
-
-def _root() -> Path:
-    """Return the folder of templates: inside the package when installed, else that of the repository."""
-    here = Path(__file__).parent
-    installed = here / "templates"
-    return installed if installed.is_dir() else here.parents[1] / "templates"
-
-
-@cache
-def _registry() -> tuple[_Component, ...]:
-    """Read every template once: `<component>/<kind>.yaml.j2` is a child, `<component>/config/` its ConfigMap.
-
-    A file of `config/restart/` needs a restart of the pod to be read again; one of `config/reload/` does not.
-    """
-    root, manifests, texts = _root(), _environment(_leave_hole), _environment(_to_json)
-
-    def config(file: Path) -> _ConfigFile:
-        templated = file.suffix == ".j2"
-        content = texts.get_template(file.relative_to(root).as_posix()) if templated else file.read_text("utf-8")
-        return _ConfigFile(file.name.removesuffix(".j2"), content, restarts=file.parent.name == "restart")
-
-    def component(folder: Path) -> _Component:
-        children = [manifests.get_template(f"{folder.name}/{file.name}") for file in sorted(folder.glob("*.yaml.j2"))]
-        files = [
-            config(file) for kind in ("reload", "restart") for file in sorted((folder / "config" / kind).glob("*"))
-        ]
-        return _Component(folder.name, tuple(children), tuple(files))
-
-    return tuple(component(folder) for folder in sorted(root.iterdir()) if folder.is_dir())

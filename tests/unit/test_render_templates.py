@@ -9,7 +9,7 @@ import pytest
 from jinja2 import UndefinedError
 from tests.rendered import FACTS, ROOT, stack
 
-from inventory_operator import naming, render
+from inventory_operator import naming, render, templating
 from inventory_operator.spec import parse
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ def render_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Render:
             file.write_text(text, "utf-8")
         return render.render(naming.Stack("shop", "shop", "uid"), parse(stack()), FACTS)
 
-    monkeypatch.setattr(render, "_root", lambda: tmp_path)
-    render._registry.cache_clear()
+    monkeypatch.setattr(templating, "_root", lambda: tmp_path)
+    templating.registry.cache_clear()
     yield run
-    render._registry.cache_clear()
+    templating.registry.cache_clear()
 
 
 def test_a_new_file_is_a_new_child(render_template: Render) -> None:
@@ -65,13 +65,13 @@ def test_nothing_rendered_nothing_made(render_template: Render) -> None:
     ],
 )
 def test_mistakes_are_named(line: str, reason: str, render_template: Render) -> None:
-    with pytest.raises(render.TemplateError, match=reason):
+    with pytest.raises(templating.TemplateError, match=reason):
         render_template(service_yaml_j2=HEAD + line + "\n")
 
 
 @pytest.mark.parametrize("text", ["- a list", "just text", "kind: Service"])
 def test_only_objects(text: str, render_template: Render) -> None:
-    with pytest.raises(render.TemplateError, match=r"service/service\.yaml\.j2: expected one object"):
+    with pytest.raises(templating.TemplateError, match=r"service/service\.yaml\.j2: expected one object"):
         render_template(service_yaml_j2=text)
 
 
@@ -89,13 +89,13 @@ def test_every_file_of_templates_is_used() -> None:
     }
     used = {
         str(template.name)
-        for component in render._registry()
+        for component in templating.registry()
         for template in (*component.children, *(file.content for file in component.config))
         if not isinstance(template, str)
     }
     verbatim = {
         f"{component.name}/config/{'restart' if file.restarts else 'reload'}/{file.key}"
-        for component in render._registry()
+        for component in templating.registry()
         for file in component.config
         if isinstance(file.content, str)
     }
