@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from flask import request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from inventory_service.errors import BadRequest, UnsupportedEncoding
 from inventory_service.settings import MAX_STOCK
@@ -67,8 +68,8 @@ class Body(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
     def given(self) -> dict[str, Any]:
-        """Return the fields that the client sent."""
-        return self.model_dump(exclude_unset=True)
+        """Return the known fields that the client sent."""
+        return {field: getattr(self, field) for field in self.model_fields_set}
 
 
 class NewProduct(Body):
@@ -120,8 +121,11 @@ def body_of(model: type[_Body]) -> _Body:
     encoding = request.headers.get("Content-Encoding", "identity")
     if encoding.lower() != "identity":
         raise UnsupportedEncoding
+    text = request.get_data()
+    if request.content_length is None and len(text) == request.max_content_length:
+        raise RequestEntityTooLarge  # werkzeug cuts a chunked body off there and says nothing
     try:
-        return model.model_validate_json(request.get_data())
+        return model.model_validate_json(text)
     except ValidationError as error:
         raise BadRequest(_sentences(model, error)) from None
 

@@ -117,10 +117,8 @@ def _database_url(environment: Mapping[str, str]) -> URL:
 def parse_database_url(text: str, variable: str) -> URL:
     """Return `text` as a URL with the driver we ship; never repeats it in an error, for it may hold a password."""
     expected = "postgresql://user:password@host/database, sqlite:////folder/file or the path of a SQLite file"
-    if "://" not in text:
-        text = f"sqlite:///{text}"
     try:
-        url = make_url(text)
+        url = make_url(text) if "://" in text else URL.create("sqlite", database=text)
     except (ArgumentError, ValueError):
         raise SettingsError(f"{variable}: expected {expected}, got something that is none of them") from None
     if url.drivername in _DRIVERS:

@@ -29,7 +29,7 @@ def list_products() -> Response:
 def create_product() -> tuple[Response, int]:
     """Create a product."""
     body = schemas.body_of(schemas.NewProduct)
-    fields = body.model_dump() | {"min_stock_threshold": context().settings.low_stock_threshold} | body.given()
+    fields = dict(body) | {"min_stock_threshold": context().settings.low_stock_threshold} | body.given()
     with context().database.writing() as session:
         product = products.create(session, fields, _origin())
     return _with_etag(product, success=True, message=f"Product {product.name} was created."), 201

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from inventory_service.settings import load
 
 _settings = load(os.environ)
 
+#: gunicorn reads at most so much of a body that the application left unread, then it closes the connection.
+_DRAINED_BYTES: Final = 64 * 1024
 #: How long the requests in flight may take once the listeners are closed.
 _LAST_REQUESTS_SECONDS: Final = 20
 
@@ -29,3 +31,11 @@ keepalive = 75
 # The root file system is read-only, and there may be no /tmp.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - memory, and gunicorn makes a private file
 control_socket_disable = True
+
+
+def pre_request(_worker: Any, request: Any) -> None:
+    """Announce the end of a connection that will end if the body is refused: a client must not reuse it."""
+    headers = dict(request.headers)
+    length = headers.get("CONTENT-LENGTH", "0")
+    if "TRANSFER-ENCODING" in headers or (length.isdecimal() and int(length) >= _DRAINED_BYTES):
+        request.force_close()

@@ -1,0 +1,75 @@
+"""A PostgreSQL cluster of the tests' own, in a temporary folder, reached through a Unix socket.
+
+It never touches a cluster that runs on the machine already.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+PASSWORD = "s3cr3t-pa55word"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    folder: Path
+    programs: Path
+
+    def url(self, database: str) -> str:
+        return f"postgresql://postgres:{PASSWORD}@/{database}?host={self.folder}"
+
+    def execute(self, statement: str, *names: str) -> None:
+        """Run one statement outside of a transaction; `{}` in it are identifiers."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+    def cut_off(self, database: str) -> None:
+        """Let `database` look as if its server were down."""
+        self.execute("ALTER DATABASE {} ALLOW_CONNECTIONS false", database)
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database])
+
+    def bring_back(self, database: str) -> None:
+        self.execute("ALTER DATABASE {} ALLOW_CONNECTIONS true", database)
+
+    def run(self, program: str, *arguments: str) -> None:
+        as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        log = subprocess.run(
+            [*as_postgres, str(self.programs / program), *arguments],
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert log.returncode == 0, f"{program} failed: {log.stderr}"
+
+
+def start() -> Cluster:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    assert found, "These tests need PostgreSQL's programs under /usr/lib/postgresql: on Debian, install `postgresql`."
+    cluster = Cluster(Path(tempfile.mkdtemp(prefix="inventory-pg-", dir="/tmp")), found[-1].parent)
+    password = cluster.folder / "password"
+    password.write_text(PASSWORD)
+    if os.geteuid() == 0:
+        for path in (cluster.folder, password):
+            shutil.chown(path, "postgres", "postgres")
+    data = str(cluster.folder / "data")
+    cluster.run("initdb", "-D", data, "-U", "postgres", "-A", "scram-sha-256", f"--pwfile={password}", "--no-sync")
+    options = f"-k {cluster.folder} -c listen_addresses='' -c fsync=off -c max_connections=200"
+    cluster.run("pg_ctl", "-D", data, "-w", "-l", str(cluster.folder / "log"), "-o", options, "start")
+    return cluster
+
+
+def stop(cluster: Cluster) -> None:
+    cluster.run("pg_ctl", "-D", str(cluster.folder / "data"), "-w", "-m", "immediate", "stop")
+    shutil.rmtree(cluster.folder)

@@ -1,0 +1,100 @@
+"""The service as a pod runs it: `python -m inventory_service` with its environment, and its log in a file.
+
+It never reaches into the process: what the tests know of it they learn over HTTP and from the log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEADLINE = 20.0
+
+
+class Server:
+    def __init__(self, log: Path, **environment: str) -> None:
+        self.port, self.ingress_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = log
+        inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
+        ports = {"PORT": str(self.port), "INGRESS_PORT": str(self.ingress_port), "BIND_ADDRESS": "127.0.0.1"}
+        with log.open("wb") as stdout:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "inventory_service"],
+                env={**inherited, **ports, "DRAIN_SECONDS": "0", **environment},
+                stdout=stdout,
+                stderr=subprocess.STDOUT,
+            )
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        return requests.get(self.url + path, timeout=DEADLINE, **options)
+
+    def wait_for(self, path: str = "/readyz", status: int = 200) -> requests.Response:
+        """Return the first answer with this status."""
+        until = time.monotonic() + DEADLINE
+        while time.monotonic() < until:
+            assert self.process.poll() is None, self.log.read_text()
+            with contextlib.suppress(requests.ConnectionError):
+                answer = self.get(path)
+                if answer.status_code == status:
+                    return answer
+            time.sleep(0.05)
+        raise AssertionError(f"{path} never answered {status}:\n{self.log.read_text()}")
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return the log; every line of it must be a JSON object."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def open_files(self) -> set[Path]:
+        """Return the regular files that the service has open, deleted ones included."""
+        master = psutil.Process(self.process.pid)
+        descriptors = [
+            descriptor
+            for process in (master, *master.children())
+            for descriptor in Path(f"/proc/{process.pid}/fd").iterdir()
+        ]
+        return {descriptor.readlink() for descriptor in descriptors if descriptor.is_file()}
+
+    def terminate(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Stop at once; a test that wants an orderly end calls `terminate`."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+
+@contextlib.contextmanager
+def serving(log: Path, **environment: str) -> Iterator[Server]:
+    """Run a ready server."""
+    server = Server(log, **environment)
+    try:
+        server.wait_for()
+        yield server
+    finally:
+        server.stop()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

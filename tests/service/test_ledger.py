@@ -1,0 +1,54 @@
+"""The ledger: a line for every change of stock, with its origin; append-only for everybody."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+
+from inventory_service.models import StockMovement
+
+
+def lines(context):
+    with context.database.reading() as session:
+        found = session.scalars(select(StockMovement).order_by(StockMovement.id)).all()
+    return [(line.kind, line.delta, line.balance_after, line.reason, line.request_id) for line in found]
+
+
+def test_every_change_of_stock_is_a_line(client, context, product):
+    path = f"/api/products/{product['id']}"
+    changes = [
+        ("POST", f"{path}/restock", {"quantity": 5, "notes": "Delivery 7"}, "r1"),
+        ("PUT", path, {"stock_level": 3}, "r2"),
+        ("PUT", path, {"stock_level": 3, "name": "Lamp"}, "r3"),
+        ("PUT", path, {"name": "Desk lamp"}, "r4"),
+        ("POST", f"{path}/restock", {"quantity": 0}, "r5"),
+        ("PUT", path, {"stock_level": -1}, "r6"),
+        ("DELETE", path, None, "r7"),
+    ]
+    for method, route, body, request_id in changes:
+        client.open(route, method=method, json=body, headers={"X-Request-ID": request_id})
+    assert lines(context)[1:] == [
+        ("restock", 5, 25, "Delivery 7", "r1"),
+        ("count", -22, 3, "", "r2"),
+        ("count", 0, 3, "", "r3"),
+    ]
+    assert lines(context)[0][:3] == ("opening", 20, 20)
+
+
+def test_a_product_that_starts_empty_has_no_line(client, context):
+    client.post("/api/products", json={"name": "A", "sku": "abc"})
+    assert lines(context) == []
+
+
+def test_the_database_refuses_to_rewrite_the_ledger(context, product):
+    before = lines(context)
+    for statement in ("UPDATE stock_movements SET delta = 1", "DELETE FROM stock_movements"):
+        with pytest.raises(DBAPIError, match="append-only"), context.database.writing() as session:
+            session.execute(text(statement))
+    assert lines(context) == before
+
+
+def test_the_database_refuses_a_stock_below_zero(context, product):
+    with pytest.raises(DBAPIError), context.database.writing() as session:
+        session.execute(text("UPDATE products SET stock_level = -1"))
