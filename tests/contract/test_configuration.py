@@ -101,7 +101,7 @@ def test_the_annotated_job_leaves_pods_of_stacks_alone() -> None:
     assert discovery["selectors"] == [{"role": "pod", "label": "!inventorystack.dev/stack"}]
 
 
-def test_a_tenth_of_the_volume_and_more_is_left_free() -> None:
+def test_a_fifth_of_the_volume_is_left_free() -> None:
     raw = stack(prometheus={"storage": {"size": "10Gi"}})
     config = yaml.safe_load(config_map(rendered(raw), "prometheus")["prometheus.yml"])
     assert config["storage"]["tsdb"]["retention"] == {"time": "200h", "size": "8589934592B"}
