@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from cluster import network, servers
@@ -22,7 +23,18 @@ SERVERS = ("etcd", *_CONTROLLERS, *_NODE, "containerd")
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _CONTAINER_LOGS = Path("/var/log/containers")
+#: Where containerd, the kubelet and the CNI plugins leave something whatever they are told.
 _SHIM_SOCKETS = Path("/run/containerd/s")
+_PLUGIN_SOCKET = Path("/var/lib/kubelet/device-plugins/kubelet.sock")
+_LEFT_EMPTY = (
+    _SHIM_SOCKETS,
+    _SHIM_SOCKETS.parent,
+    _PLUGIN_SOCKET.parent,
+    _PLUGIN_SOCKET.parent.parent,
+    Path("/var/lib/cni/results"),
+    Path("/var/lib/cni/networks"),
+    Path("/var/lib/cni"),
+)
 
 
 def running(*names: str) -> list[servers.Server]:
@@ -50,9 +62,10 @@ def remove_state() -> None:
     if left:
         raise ClusterError(f"{left[0]} is still mounted, so nothing was removed: unmount it and repeat")
     shutil.rmtree(STATE, ignore_errors=True)
-    for link in _CONTAINER_LOGS.glob("*") if _CONTAINER_LOGS.exists() else ():
+    for link in _CONTAINER_LOGS.glob("*"):
         if link.is_symlink() and str(link.readlink()).startswith(f"{STATE}/"):
             link.unlink()
+    _rmdir(_CONTAINER_LOGS)
 
 
 def traces() -> list[str]:
@@ -92,18 +105,17 @@ def _remove_cgroups() -> None:
         _rmdir(root)
 
 
-def _rmdir(group: Path) -> None:
-    try:
-        group.rmdir()
-    except OSError:
-        return  # in use by somebody else's kubelet
+def _rmdir(folder: Path) -> None:
+    """Remove `folder` when it is empty; somebody else's is not."""
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _remove_sockets() -> None:
-    """Remove the sockets that killed shims left where containerd always puts them."""
+    """Remove the sockets that killed programs left outside our folders, when nobody listens on them."""
     used = Path("/proc/net/unix").read_text()
-    for path in _SHIM_SOCKETS.glob("*") if _SHIM_SOCKETS.exists() else ():
+    for path in [*_SHIM_SOCKETS.glob("*"), _PLUGIN_SOCKET]:
         if str(path) not in used:
             path.unlink(missing_ok=True)
-    if _SHIM_SOCKETS.exists() and not any(_SHIM_SOCKETS.iterdir()):
-        shutil.rmtree(_SHIM_SOCKETS)
+    for folder in _LEFT_EMPTY:
+        _rmdir(folder)

@@ -6,16 +6,20 @@ Never keeps a connection or a state; the tests have helpers of their own on top 
 from __future__ import annotations
 
 import json
+import shutil
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cluster import paths
 from cluster.build import binary
 from cluster.errors import ClusterError
 from cluster.shell import run, succeeds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+_LINK = Path("/usr/local/bin/kubectl")
 
 
 class Kubectl:
@@ -41,8 +45,26 @@ class Kubectl:
         content = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
         self("apply", "--server-side", "--force-conflicts", "--field-manager=inventory-cluster", "-f", "-", stdin=content)
 
+    @property
+    def program(self) -> Path:
+        """Return the path of the program itself."""
+        return binary("kubectl")
+
     def _command(self) -> list[str | Path]:
-        return [binary("kubectl"), f"--kubeconfig={self.kubeconfig}"]
+        return [self.program, f"--kubeconfig={self.kubeconfig}"]
+
+
+def link() -> None:
+    """Put the built kubectl on PATH while the cluster is there, unless this machine has one of its own."""
+    if shutil.which("kubectl") is None and _LINK.parent.is_dir():
+        unlink()
+        _LINK.symlink_to(binary("kubectl"))
+
+
+def unlink() -> None:
+    """Take away the link that `link` made, and no other."""
+    if _LINK.is_symlink() and paths.cache() in _LINK.readlink().parents:
+        _LINK.unlink()
 
 
 def wait_until(done: Callable[[], bool], what: str, seconds: float, poll: float = 0.1) -> None:

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from cluster import apiserver, build, cleanup, lock, network, nodeconfig, nodeimages, paths, preflight, servers, standins
 from cluster.apiserver import Argv, Place
 from cluster.errors import ClusterError, RefusedError
-from cluster.kubectl import Kubectl, wait_until
+from cluster.kubectl import Kubectl, link, unlink, wait_until
 from cluster.paths import KUBECONFIG, RUN, SOCKET, STATE
 from cluster.pki import SERVICE_NAMES, Pki
 from cluster.standins import BASE
@@ -35,11 +35,12 @@ _READY_SECONDS = 90
 def up() -> bool:
     """Start the cluster and wait until its node is ready; False when it already was."""
     preflight.require_linux_root()
+    build.ensure(["all"])
     if is_healthy():
         nodeimages.ensure_stand_ins()
+        link()
         return False
     preflight.require_packages(preflight.NODE_PACKAGES)
-    build.ensure(["all"])
     standins.ensure()
     with lock.exclusive(paths.LOCK):
         if is_healthy():
@@ -47,6 +48,7 @@ def up() -> bool:
         cleanup.stop_everything()
         _refuse_taken_ports()
         _start()
+        link()
     return True
 
 
@@ -55,6 +57,7 @@ def down(*, keep: bool) -> None:
     preflight.require_linux_root()
     with lock.exclusive(paths.LOCK):
         cleanup.stop_everything()
+        unlink()
         if not keep:
             cleanup.remove_state()
 

@@ -72,9 +72,16 @@ RECIPES = (
         "prometheus",
         _commands("github.com/prometheus/prometheus", "prometheus", "promtool"),
         110,
+        "-s -w -X github.com/prometheus/common/version.Version=3.16.0",
         tags="remove_all_sd,enable_kubernetes_sd",
     ),
-    Recipe("alertmanager", "alertmanager", _commands("github.com/prometheus/alertmanager", "alertmanager", "amtool"), 25),
+    Recipe(
+        "alertmanager",
+        "alertmanager",
+        _commands("github.com/prometheus/alertmanager", "alertmanager", "amtool"),
+        25,
+        "-s -w -X github.com/prometheus/common/version.Version=0.31.1",
+    ),
     Recipe("coredns", "coredns", {"coredns": "github.com/coredns/coredns"}, 79),
     Recipe(
         "local-path-provisioner",

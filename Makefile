@@ -1,0 +1,82 @@
+# The one entrance. `make` alone tells what there is; on a fresh machine nothing needs to be installed before.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+# embedded (default on Linux as root), kind (needs Docker), current (the current kubectl context, needs REGISTRY)
+CLUSTER ?=
+REGISTRY ?=
+export CLUSTER REGISTRY
+
+cluster := PYTHONPATH=hack $(PYTHON) -m cluster
+bin := .venv/bin
+venv := .venv/.ready
+lock = $(bin)/uv -q pip compile --universal --python-version 3.11 --generate-hashes --no-header
+
+.PHONY: help
+help: ## say what there is
+	@echo "usage: make TARGET [CLUSTER=embedded|kind|current] [REGISTRY=host/path]"; echo
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## cluster, operator, the stack `shop`, some traffic, and how to look at it
+	@$(cluster) demo
+
+.PHONY: demo-down
+demo-down: ## remove the demo and, when it is ours, the cluster
+	@$(cluster) demo-down
+
+.PHONY: kubeconfig
+kubeconfig: ## print the path of the cluster's kubeconfig
+	@$(cluster) kubeconfig
+
+.PHONY: venv
+venv: $(venv) ## make .venv with everything that development needs, from hash-pinned requirements
+
+$(venv): requirements/dev.txt pyproject.toml
+	@test -x $(bin)/python || $(PYTHON) -m venv .venv
+	@$(bin)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(bin)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: check
+check: lint ## lint, types, import contracts and the fast tests: under 2 minutes
+	@$(bin)/pytest -q tests/unit tests/golden tests/service
+
+.PHONY: test
+test: lint cluster-up images ## everything that is a test, on a real cluster; a running demo is left alone
+	@$(bin)/pytest
+
+.PHONY: lint
+lint: $(venv) ## ruff, mypy, import-linter
+	@$(bin)/ruff check
+	@$(bin)/ruff format --check
+	@$(bin)/mypy
+	@$(bin)/lint-imports
+
+.PHONY: format
+format: $(venv) ## let ruff format and fix
+	@$(bin)/ruff format
+	@$(bin)/ruff check --fix
+
+.PHONY: lock
+lock: $(venv) ## pin the requirements anew from pyproject.toml
+	@$(lock) --extra operator pyproject.toml -o requirements/operator.txt
+	@$(lock) --extra service pyproject.toml -o requirements/service.txt
+	@$(lock) --extra operator --extra service --extra dev pyproject.toml -o requirements/dev.txt
+	@$(bin)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	  | $(lock) - -o requirements/build.txt
+
+.PHONY: cluster-up
+cluster-up: ## start the cluster; builds it the first time (about 10 minutes), then seconds
+	@$(cluster) up
+
+.PHONY: cluster-down
+cluster-down: ## stop the cluster and remove all of it
+	@$(cluster) down
+
+.PHONY: images
+images: ## build the two images and bring them to the cluster
+	@$(cluster) images

@@ -1,0 +1,71 @@
+"""Installs the operator in a cluster, from operator/deploy as it is, with the image names that this cluster needs.
+
+Never edits a file of the repository; knows nothing of stacks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cluster.ownimages import OPERATOR, SERVICE, OwnImage
+from cluster.paths import REPO
+
+if TYPE_CHECKING:
+    from cluster.kubectl import Kubectl
+
+NAMESPACE = "inventory-system"
+DEPLOYMENT = "inventory-operator"
+
+_VARIANT = REPO / "operator" / "deploy" / "cluster-wide"
+_CONTAINER = "operator"
+_ROLLOUT_SECONDS = 180
+
+
+def install(kubectl: Kubectl, names: dict[OwnImage, str], *, restart: bool) -> None:
+    """Apply the cluster-wide install and wait until the operator is ready; `restart` it when its image is new."""
+    existed = kubectl.succeeds("-n", NAMESPACE, "get", "deployment", DEPLOYMENT)
+    with tempfile.TemporaryDirectory() as folder:
+        source = _overlay(Path(folder), names)
+        kubectl("apply", "--server-side", "--force-conflicts", "-k", str(source))
+    kubectl("wait", "--for=condition=Established", "crd/inventorystacks.inventorystack.dev", "--timeout=60s")
+    if existed and restart:
+        kubectl("-n", NAMESPACE, "rollout", "restart", f"deployment/{DEPLOYMENT}")
+    kubectl("-n", NAMESPACE, "rollout", "status", f"deployment/{DEPLOYMENT}", f"--timeout={_ROLLOUT_SECONDS}s")
+
+
+def uninstall(kubectl: Kubectl) -> None:
+    """Delete what `install` applied; stacks should be gone before."""
+    kubectl("delete", "--ignore-not-found", "-k", str(_VARIANT), "--timeout=120s")
+
+
+def _overlay(folder: Path, names: dict[OwnImage, str]) -> Path:
+    """Return the folder to apply: the repository's own, or one on top of it with other image names."""
+    if all(name == image.name for image, name in names.items()):
+        return _VARIANT
+    resource = os.path.relpath(_VARIANT, folder.resolve())
+    (folder / "kustomization.yaml").write_text(json.dumps(overlay(resource, names)))
+    return folder.resolve()
+
+
+def overlay(resource: str, names: dict[OwnImage, str]) -> dict[str, Any]:
+    """Return a kustomization on top of `resource` in which operator and service have `names`."""
+    repository, _, tag = names[OPERATOR].rpartition(":")
+    environment = [{"name": "INVENTORY_SERVICE_IMAGE", "value": names[SERVICE]}]
+    container = {"name": _CONTAINER, "env": environment}
+    patch = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": DEPLOYMENT},
+        "spec": {"template": {"spec": {"containers": [container]}}},
+    }
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [resource],
+        "images": [{"name": OPERATOR.name.rpartition(":")[0], "newName": repository, "newTag": tag}],
+        "patches": [{"patch": json.dumps(patch), "target": {"kind": "Deployment", "name": DEPLOYMENT}}],
+    }
