@@ -112,11 +112,7 @@ class Whole:
 
 
 def _bytes_within(least: int) -> Callable[[str], bool]:
-    def within(text: str) -> bool:
-        amount = quantity(text)
-        return least <= amount <= LARGEST_BYTES and amount == amount.to_integral_value()
-
-    return within
+    return lambda text: least <= quantity_bytes(text) <= LARGEST_BYTES
 
 
 def storage_size(least: str) -> Text:
@@ -132,7 +128,10 @@ def duration(least: str, most: str, example: str) -> Text:
     return Text(expected, DURATION_PATTERN, 8, lambda text: low <= duration_seconds(text) <= high)
 
 
-BYTES_PATTERN = r"^[0-9]{1,16}([.][0-9]{1,3})?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$"
+#: Only whole numbers of bytes match: a fraction of a power of 1024 is one of eighths, of a power of 1000 of thousandths.
+BYTES_PATTERN = (
+    r"^[0-9]{1,16}((Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?|[.](5|25|75|125|375|625|875)(Ki|Mi|Gi|Ti|Pi)|[.][0-9]{1,3}(k|M|G|T|P))$"
+)
 CPU_PATTERN = r"^([0-9]{1,7}m|[0-9]{1,4}([.][0-9]{1,3})?)$"
 DURATION_PATTERN = r"^[1-9][0-9]{0,6}[smhdwy]$"
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"

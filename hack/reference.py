@@ -1,0 +1,104 @@
+"""Write docs/reference.md, the page of all fields, from the schema. With --check it only says whether the page is in step.
+
+Run as `python3 hack/reference.py`; it never changes the schema.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+CRD = ROOT / "crds" / "inventorystacks.yaml"
+PAGE = ROOT / "docs" / "reference.md"
+
+_HEAD = """# Reference: every field of an InventoryStack
+
+Made from [crds/inventorystacks.yaml](../crds/inventorystacks.yaml) by `python3 hack/reference.py`; do not edit.
+The same is shown by `kubectl explain invstack.spec --recursive`. Complete stacks are in [examples](../examples/README.md).
+"""
+
+
+def page() -> str:
+    """Return the page as it should be."""
+    version = yaml.safe_load(CRD.read_text("utf-8"))["spec"]["versions"][0]
+    properties = version["schema"]["openAPIV3Schema"]["properties"]
+    return "\n".join([_HEAD, *_section("spec", properties["spec"]), *_section("status", properties["status"])]) + "\n"
+
+
+def _section(name: str, schema: dict[str, Any]) -> Iterator[str]:
+    yield f"## {name}\n\n{schema['description']}\n"
+    yield "| field | type | default | allowed | example | meaning |"
+    yield "|---|---|---|---|---|---|"
+    yield from _rows(name, schema)
+    yield ""
+    rules = list(_rules(name, schema))
+    if rules:
+        yield "What must hold besides:\n"
+        yield from rules
+        yield ""
+
+
+def _rows(path: str, schema: dict[str, Any]) -> Iterator[str]:
+    for name, field in schema.get("properties", {}).items():
+        here = f"{path}.{name}" if field.get("type") != "array" else f"{path}.{name}[]"
+        required = " (required)" if name in schema.get("required", []) else ""
+        cells = [
+            f"`{here}`",
+            _type(field) + required,
+            _code(field["default"]) if "default" in field else "",
+            _allowed(field),
+            _code(field["example"]),
+            field["description"].replace("|", "\\|"),
+        ]
+        yield f"| {' | '.join(cells)} |"
+        yield from _rows(here, field.get("items", field))
+
+
+def _rules(path: str, schema: dict[str, Any]) -> Iterator[str]:
+    for rule in schema.get("x-kubernetes-validations", []):
+        yield f"- `{path}{rule.get('fieldPath', '')}`: {' '.join(rule['message'].split())}"
+    for name, field in schema.get("properties", {}).items():
+        yield from _rules(f"{path}.{name}", field)
+
+
+def _type(field: dict[str, Any]) -> str:
+    if field.get("x-kubernetes-int-or-string"):
+        return "quantity"
+    if "additionalProperties" in field:
+        return f"map of {field['additionalProperties']['type']}"
+    return str(field["type"])
+
+
+def _allowed(field: dict[str, Any]) -> str:
+    if "enum" in field:
+        return ", ".join(_code(value) for value in field["enum"])
+    if "maximum" in field:
+        return f"{field['minimum']} to {field['maximum']}"
+    return f"at most {field['maxProperties']} entries" if "maxProperties" in field else ""
+
+
+def _code(value: object) -> str:
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`".replace("|", "\\|")
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page, or compare it; return the exit status."""
+    if arguments == ["--check"]:
+        in_step = PAGE.exists() and PAGE.read_text("utf-8") == page()
+        if not in_step:
+            print(f"{PAGE.relative_to(ROOT)} is not in step with the schema: run python3 hack/reference.py")
+        return 0 if in_step else 1
+    PAGE.write_text(page(), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

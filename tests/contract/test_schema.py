@@ -1,0 +1,193 @@
+"""The schema that people read and the parser that the operator uses say the same, field by field."""
+
+from __future__ import annotations
+
+import copy
+from functools import cache
+from typing import Any
+
+import pytest
+import reference
+import yaml
+
+from inventory_operator.spec import Spec, parse
+from inventory_operator.version import __version__
+from tests import specs
+
+LIMIT_BYTES = 200_000
+BOUNDS = ("type", "pattern", "maxLength", "minimum", "maximum", "enum", "maxProperties")
+Node = dict[str, Any]
+
+
+def crd_fields(node: Node, path: str) -> dict[str, Node]:
+    found = {path: node}
+    for name, child in node.get("properties", {}).items():
+        found |= crd_fields(child, f"{path}.{name}")
+    if "properties" in node.get("items", {}):
+        found |= crd_fields(node["items"], f"{path}[]")
+    if "additionalProperties" in node:
+        found[f"{path}.*"] = node["additionalProperties"]
+    return found
+
+
+@cache
+def model_schema() -> Node:
+    return Spec.model_json_schema()
+
+
+def model_fields(node: Node, path: str) -> dict[str, Node]:
+    for choice in [node, *node.get("anyOf", []), *node.get("allOf", [])]:
+        if "$ref" in choice:
+            node = model_schema()["$defs"][choice["$ref"].rpartition("/")[2]]
+    if "anyOf" in node:
+        (node,) = [choice for choice in node["anyOf"] if choice.get("type") != "null"]
+    found = {path: node}
+    for name, child in node.get("properties", {}).items():
+        found |= model_fields(child, f"{path}.{name}")
+    if isinstance(node.get("additionalProperties"), dict):
+        found[f"{path}.*"] = node["additionalProperties"]
+    elif "patternProperties" in node:
+        (found[f"{path}.*"],) = node["patternProperties"].values()
+    return found
+
+
+CRD = crd_fields(specs.schema()["properties"]["spec"], "spec")
+STATUS = crd_fields(specs.schema()["properties"]["status"], "status")
+MODEL = model_fields(model_schema(), "spec")
+
+
+def defaulted(given: Node, node: Node) -> Node:
+    """What the API server's structural defaulting makes of an object."""
+    filled = copy.deepcopy(given)
+    for name, child in node.get("properties", {}).items():
+        if "default" in child:
+            filled.setdefault(name, copy.deepcopy(child["default"]))
+        if isinstance(filled.get(name), dict):
+            filled[name] = defaulted(filled[name], child)
+    return filled
+
+
+def test_both_have_the_same_fields() -> None:
+    assert set(CRD) == set(MODEL)
+
+
+@pytest.mark.parametrize("path", sorted(CRD))
+def test_both_have_the_same_bounds(path: str) -> None:
+    ours = {key: CRD[path][key] for key in BOUNDS if key in CRD[path]}
+    theirs = {key: MODEL[path][key] for key in BOUNDS if key in MODEL[path]}
+    if CRD[path].get("x-kubernetes-int-or-string"):
+        ours["type"] = "string"
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("path", sorted(CRD))
+def test_both_require_the_same_fields(path: str) -> None:
+    needed = set(MODEL[path].get("required", []))
+    if path.endswith((".requests", ".limits", ".resources")):
+        needed = set()  # filled in field by field before they are checked
+    assert set(CRD[path].get("required", [])) == needed
+
+
+def test_both_have_the_same_defaults() -> None:
+    spec = parse(specs.stack()).model_dump(by_alias=True, exclude_none=True)
+    # Members of a union are no defaults of the schema; the parser settles them (design, section 8).
+    assert spec["service"].pop("database") == {"sqlite": {"storage": {"size": "1Gi"}}}
+    # Stored defaults of images would outlive an upgrade of the operator; the schema only speaks of them.
+    for part in ("prometheus", "alerting", "grafana"):
+        assert f"{spec[part].pop('image')}." in CRD[f"spec.{part}.image"]["description"]
+    assert defaulted({}, specs.schema()["properties"]["spec"]) == spec
+
+
+def test_defaults_inside_optional_parts_agree() -> None:
+    given = {
+        "service": {
+            "autoscaling": {"maxReplicas": 1},
+            "database": {"external": {"secretKeyRef": {"name": "db"}}},
+        },
+        "ingress": {"hosts": {"service": "a.example"}},
+    }
+    full = defaulted(given, specs.schema()["properties"]["spec"])
+    assert full != given
+    plain = parse(specs.stack(given)).model_dump(by_alias=True, exclude_none=True)
+    assert plain["service"] == full["service"]
+    assert plain["ingress"] == full["ingress"]
+
+
+@pytest.mark.parametrize("case", specs.valid(), ids=str)
+def test_defaulting_changes_no_meaning(case: specs.Case) -> None:
+    full = defaulted(case.stack.get("spec", {}), specs.schema()["properties"]["spec"])
+    assert parse(case.stack | {"spec": full}) == parse(case.stack)
+
+
+@pytest.mark.parametrize("path", [path for path in sorted(CRD | STATUS) if not path.endswith(".*")])
+def test_every_field_is_described_with_an_example(path: str) -> None:
+    field = (CRD | STATUS)[path]
+    assert field["description"].endswith((".", ")")), "a description is a sentence"
+    assert "example" in field
+
+
+@pytest.mark.parametrize("path", [path for path in sorted(CRD) if not path.endswith(".*")])
+def test_every_example_of_a_field_parses(path: str) -> None:
+    parts = path.split(".")
+    spec = CRD[path]["example"]
+    for part in reversed(parts[1:]):
+        spec = {part: spec}
+    if "sqlite" not in parts and parts[1:2] == ["service"]:
+        database = spec["service"].setdefault("database", {"external": {}})
+        if "external" in database:
+            database["external"].setdefault("secretKeyRef", {}).setdefault("name", "db")
+    if "autoscaling" in parts:
+        spec["service"]["autoscaling"].setdefault("maxReplicas", 6)
+    if "ingress" in parts:
+        spec["ingress"].setdefault("hosts", {"service": "a.example"})
+    parse(specs.stack(spec))
+
+
+@pytest.mark.parametrize("file", sorted((specs.ROOT / "examples").glob("*.yaml")), ids=lambda file: file.name)
+def test_every_example_file_is_a_stack_without_a_namespace(file: Any) -> None:
+    objects = [obj for obj in yaml.safe_load_all(file.read_text("utf-8")) if obj]
+    stacks = [obj for obj in objects if obj["kind"] == "InventoryStack"]
+    assert stacks
+    assert all("namespace" not in obj["metadata"] for obj in objects)
+    for stack in stacks:
+        parse(stack)
+    assert f"[{file.name}]({file.name})" in (file.parent / "README.md").read_text("utf-8")
+
+
+def test_the_schema_is_small_enough_for_client_side_apply() -> None:
+    assert specs.CRD_FILE.stat().st_size < LIMIT_BYTES
+
+
+def test_every_text_and_map_is_bounded() -> None:
+    """Rules in CEL are charged for the largest thing they might see."""
+    for path, field in (CRD | STATUS).items():
+        text = field.get("type") == "string" or field.get("x-kubernetes-int-or-string")
+        if text and "enum" not in field and field.get("format") != "date-time":
+            assert "maxLength" in field, path
+        if "additionalProperties" in field:
+            assert "maxProperties" in field, path
+        if field.get("type") == "array":
+            assert "maxItems" in field, path
+
+
+def test_the_columns_show_fields_that_exist() -> None:
+    version = yaml.safe_load(specs.CRD_FILE.read_text("utf-8"))["spec"]["versions"][0]
+    columns = {column["name"]: column for column in version["additionalPrinterColumns"]}
+    assert [name for name, column in columns.items() if not column.get("priority")] == ["Ready", "Reason", "Age"]
+    for column in columns.values():
+        path = column["jsonPath"].removeprefix(".").replace('conditions[?(@.type=="Ready")]', "conditions[]")
+        assert path in STATUS or path == "metadata.creationTimestamp"
+
+
+def test_annotations_never_outgrow_what_kubernetes_stores() -> None:
+    annotations = CRD["spec.ingress.annotations"]
+    assert annotations["maxProperties"] * (annotations["additionalProperties"]["maxLength"] + 317) < 256 * 1024
+
+
+def test_the_status_example_names_this_version() -> None:
+    assert CRD["spec.service.image"]["example"].endswith(f":{__version__}")
+    assert STATUS["status.image"]["example"].endswith(f":{__version__}")
+
+
+def test_the_reference_page_is_in_step_with_the_schema() -> None:
+    assert reference.PAGE.read_text("utf-8") == reference.page(), "run python3 hack/reference.py"
