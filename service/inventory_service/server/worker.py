@@ -44,3 +44,11 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         context.lifecycle.draining = True
         signal.signal(signal.SIGALRM, super().handle_exit)
         signal.setitimer(signal.ITIMER_REAL, context.settings.drain_seconds)
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop at once (SIGINT or SIGQUIT to the arbiter).
+
+        ThreadWorker's own handler takes a lock of the thread pool that the code it interrupts may hold: it was seen to
+        hang there. Ending the process ends the pool, too.
+        """
+        super(ThreadWorker, self).handle_quit(sig, frame)
