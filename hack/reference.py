@@ -1,4 +1,4 @@
-"""Write docs/reference.md, the page of all fields, from the schema. With --check it only says whether the page is in step.
+"""Write docs/reference.md, the page of all fields, from the schema; with --check, say whether it is in step.
 
 Run as `python3 hack/reference.py`; it never changes the schema.
 """
@@ -22,7 +22,7 @@ PAGE = ROOT / "docs" / "reference.md"
 _HEAD = """# Reference: every field of an InventoryStack
 
 Made from [crds/inventorystacks.yaml](../crds/inventorystacks.yaml) by `python3 hack/reference.py`; do not edit.
-The same is shown by `kubectl explain invstack.spec --recursive`. Complete stacks are in [examples](../examples/README.md).
+`kubectl explain invstack.spec --recursive` shows the same. Complete stacks are in [examples](../examples/README.md).
 """
 
 

@@ -1,4 +1,4 @@
-"""Valid and invalid specs for the tests of the parser, of the schema and of the operator, with the paths to be named."""
+"""Valid and invalid specs for the tests of parser, schema and operator, with the paths to be named."""
 
 from __future__ import annotations
 

@@ -73,4 +73,4 @@ def filled(requests: Amounts, limits: Amounts) -> BeforeValidator:
 
 def default(requests: Amounts, limits: Amounts) -> Callable[[], Resources]:
     """Return the factory of the resources of a container about which nothing was said."""
-    return lambda: Resources(requests=requests.copy(), limits=limits.copy())
+    return lambda: Resources(requests=requests, limits=limits)

@@ -128,7 +128,7 @@ def duration(least: str, most: str, example: str) -> Text:
     return Text(expected, DURATION_PATTERN, 8, lambda text: low <= duration_seconds(text) <= high)
 
 
-#: Only whole numbers of bytes match: a fraction of a power of 1024 is one of eighths, of a power of 1000 of thousandths.
+#: Only whole numbers of bytes match: a power of 1024 has eighths, a power of 1000 thousandths.
 BYTES_PATTERN = (
     r"^[0-9]{1,16}((Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?|[.](5|25|75|125|375|625|875)(Ki|Mi|Gi|Ti|Pi)|[.][0-9]{1,3}(k|M|G|T|P))$"
 )

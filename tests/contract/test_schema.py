@@ -7,12 +7,12 @@ from functools import cache
 from typing import Any
 
 import pytest
-import reference
 import yaml
+from tests import specs
 
+import reference
 from inventory_operator.spec import Spec, parse
 from inventory_operator.version import __version__
-from tests import specs
 
 LIMIT_BYTES = 200_000
 BOUNDS = ("type", "pattern", "maxLength", "minimum", "maximum", "enum", "maxProperties")

@@ -1,20 +1,24 @@
-"""Invalid specs on a real API server: refused with the field's path; what only the operator can know is reported by it."""
+"""Invalid specs on a real API server: refused with the field's path, or reported by the operator."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from cluster.controlplane import ControlPlane
-
-from inventory_operator.spec import parse
 from tests import specs
 from tests.integration.api import Api, condition
-from tests.integration.operators import Operator
+
+from inventory_operator.spec import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.integration.operators import Operator
+
+    from cluster.controlplane import ControlPlane
 
 STACKS = "apis/inventorystack.dev/v1alpha1/namespaces/default/inventorystacks"
 REFUSED = [case for case in specs.invalid() if case.by != "reference"]

@@ -6,9 +6,9 @@ import json
 
 import pydantic
 import pytest
+from tests import specs
 
 from inventory_operator.spec import InvalidSpec, parse
-from tests import specs
 
 REFUSED = [case for case in specs.invalid() if case.by != "reference"]
 ACCEPTED = specs.valid() + [case for case in specs.invalid() if case.by == "reference"]
@@ -121,8 +121,10 @@ def test_the_spec_is_frozen_and_what_was_given_is_untouched() -> None:
         ),
         (
             {"service": {"resources": {"requests": {"cpu": 0.1}}}},
-            "spec.service.resources.requests.cpu: expected an amount of CPU from 1m to 1024 like 100m or 0.5; "
-            "in quotes, because it has a decimal point, got 0.1",
+            (
+                "spec.service.resources.requests.cpu: expected an amount of CPU from 1m to 1024 like 100m or 0.5; "
+                "in quotes, because it has a decimal point, got 0.1"
+            ),
         ),
     ],
 )
