@@ -6,43 +6,63 @@ kopf ends the process at the first watch that is refused, with a trace; this say
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from inventory_operator.resources import CHILDREN, EVENTS, LEASES, NAMESPACES, PODS, STACKS, Resource
+from inventory_operator.naming import FIELD_MANAGER
+from inventory_operator.resources import CHILDREN, EVENTS, LEASES, NAMESPACES, PODS, STACKS
 
 if TYPE_CHECKING:
     from inventory_operator.cluster import Cluster
+    from inventory_operator.resources import Resource
     from inventory_operator.settings import Settings
 
 _READ = ("get", "list", "watch")
 _WRITE = ("create", "patch", "delete")
 
 
-def needed(settings: Settings) -> list[tuple[str, Resource, str, str | None]]:
-    """Return every (verb, resource, subresource, namespace) that the operator uses."""
-    scope = settings.namespace
-    wanted = [(verb, STACKS, "", scope) for verb in _READ]
-    wanted += [("patch", STACKS, "status", scope)]
+@dataclass(frozen=True, slots=True)
+class Right:
+    """One thing to be allowed: a verb on a kind, maybe on one object or subresource of it only."""
+
+    verb: str
+    resource: Resource
+    namespace: str | None
+    subresource: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        what = ".".join(part for part in (self.resource.plural, self.resource.group) if part)
+        what += f"/{self.subresource}" if self.subresource else ""
+        where = f"namespace {self.namespace}" if self.namespace else "every namespace"
+        return f"{self.verb} {what} in {where}"
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The resourceAttributes of a SelfSubjectAccessReview; empty ones mean all."""
+        asked = {"verb": self.verb, "group": self.resource.group, "resource": self.resource.plural}
+        asked |= {"subresource": self.subresource, "name": self.name}
+        return asked | ({"namespace": self.namespace} if self.namespace else {})
+
+
+def needed(settings: Settings) -> list[Right]:
+    """Return every right that the operator uses."""
+    scope, home = settings.namespace, settings.lease_namespace
+    wanted = [Right(verb, STACKS, scope) for verb in _READ]
+    wanted += [Right("patch", STACKS, scope, "status")]
     for child in CHILDREN:
         if settings.clusterwide or child.namespaced:
-            wanted += [(verb, child, "", scope) for verb in (*_READ, *_WRITE)]
-    wanted += [(verb, PODS, "", scope) for verb in (*_READ, "patch")]
-    wanted += [("create", EVENTS, "", scope)]
-    wanted += [(verb, LEASES, "", settings.lease_namespace) for verb in ("get", "create", "update")]
+            wanted += [Right(verb, child, scope) for verb in (*_READ, *_WRITE)]
+    wanted += [Right(verb, PODS, scope) for verb in (*_READ, "patch")]
+    wanted += [Right("create", EVENTS, scope), Right("create", LEASES, home)]
+    wanted += [Right(verb, LEASES, home, name=FIELD_MANAGER) for verb in ("get", "update")]
     if settings.clusterwide:
-        wanted += [("get", NAMESPACES, "", None)]
+        wanted += [Right("get", NAMESPACES, None)]
     return wanted
 
 
 async def missing(cluster: Cluster, settings: Settings) -> list[str]:
-    """Return the rights that are missing, as sentences; empty when all are there."""
-
-    async def check(verb: str, resource: Resource, subresource: str, namespace: str | None) -> str | None:
-        if await cluster.allowed(verb, resource, namespace, subresource):
-            return None
-        what = ".".join(part for part in (resource.plural, resource.group) if part)
-        what += f"/{subresource}" if subresource else ""
-        return f"{verb} {what} in {f'namespace {namespace}' if namespace else 'every namespace'}"
-
-    answers = await asyncio.gather(*(check(*want) for want in needed(settings)))
-    return [answer for answer in answers if answer]
+    """Return the rights that are missing, in words; empty when all are there."""
+    rights = needed(settings)
+    answers = await asyncio.gather(*(cluster.allowed(right.attributes) for right in rights))
+    return [str(right) for right, allowed in zip(rights, answers, strict=True) if not allowed]

@@ -70,7 +70,7 @@ class App:
         }
         stopping = asyncio.create_task(self.stop.wait())
         done, _ = await asyncio.wait([stopping, *tasks.values()], return_when=asyncio.FIRST_COMPLETED)
-        died = [name for name, task in tasks.items() if task in done]
+        died = [] if self.stop.is_set() else [name for name, task in tasks.items() if task in done]
         for name in died:
             log.error("a task ended: the operator ends with it", task=name, exc_info=_reason(tasks[name]))
         for task in (stopping, *tasks.values()):
@@ -99,6 +99,8 @@ class App:
             identity=s.identity,  # type: ignore[arg-type]
             stop_flag=self.stop,
         )
+        # kopf takes over the signals of the process: its peaceful end is SIGTERM or SIGINT.
+        self.stop.set()
 
     def _acquired(self) -> None:
         metrics.LEADER.set(1)

@@ -27,13 +27,13 @@ from inventory_operator.naming import (
     Stack,
 )
 from inventory_operator.render import config_digest
-from inventory_operator.resources import WORKLOADS, of
+from inventory_operator.resources import SECOND_WAVE, of
 from inventory_operator.store import Child, ChildId, Store, version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from inventory_operator.queue import Key
+    from inventory_operator.naming import Key
 
 log = structlog.get_logger(__name__)
 
@@ -69,10 +69,10 @@ class Applier:
         return await self._each(stack, secrets_)
 
     async def apply(self, stack: Stack, desired: Iterable[Object]) -> list[Failure]:
-        """Apply everything that is not as it should be: first what pods need, then what makes pods."""
+        """Apply everything that is not as it should be: first what others need, then what needs it."""
         desired = list(desired)
-        first = [manifest for manifest in desired if manifest["kind"] not in WORKLOADS]
-        then = [manifest for manifest in desired if manifest["kind"] in WORKLOADS]
+        first = [manifest for manifest in desired if manifest["kind"] not in SECOND_WAVE]
+        then = [manifest for manifest in desired if manifest["kind"] in SECOND_WAVE]
         return await self._each(stack, first) + await self._each(stack, then)
 
     async def prune(self, stack: Stack, desired: Iterable[Object]) -> None:
@@ -132,7 +132,7 @@ class Applier:
             if error.namespace_is_going:
                 raise
             message = f"{child}: {error.message[:300]}"
-            retry = self._retry_seconds(stack, manifest) if error.permanent else None
+            retry = self._retry_seconds(stack, manifest)
             return Failure(component, child, "ApplyFailed", message, error.permanent, retry)
         except TRANSIENT as error:
             return Failure(

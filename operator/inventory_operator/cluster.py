@@ -42,7 +42,7 @@ class ApiError(Exception):
     @property
     def permanent(self) -> bool:
         """Whether the same request would be refused again: a person must change something first."""
-        return self.code in {400, 403, 422}
+        return self.code in {400, 422}
 
     @property
     def namespace_is_going(self) -> bool:
@@ -145,17 +145,11 @@ class Cluster:
             async for line in response.content:
                 yield orjson.loads(line)
 
-    async def allowed(self, verb: str, resource: Resource, namespace: str | None, subresource: str = "") -> bool:
-        """Ask the API server whether we may do this."""
-        attributes = {"verb": verb, "group": resource.group, "resource": resource.plural, "subresource": subresource}
-        if namespace and resource.namespaced:
-            attributes["namespace"] = namespace
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": attributes},
-        }
-        answer = await self.request("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
+    async def allowed(self, attributes: dict[str, str]) -> bool:
+        """Ask the API server whether we may do this; `attributes` are those of a SelfSubjectAccessReview."""
+        kind = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        answer = await self.request("POST", path, kind | {"spec": {"resourceAttributes": attributes}})
         return bool(answer["status"]["allowed"])
 
     @staticmethod

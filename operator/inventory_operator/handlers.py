@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import kopf
 
 from inventory_operator.naming import STACK_LABEL
-from inventory_operator.resources import STACKS, watched
+from inventory_operator.resources import STACKS, Resource, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,16 +74,15 @@ def registry(connection: Connection, store: Store, settings: Settings) -> kopf.O
     async def login(**_: Any) -> kopf.AiohttpSession:
         return kopf.AiohttpSession(server=connection.server, aiohttp_session=connection.session(KOPF_CONNECTIONS))
 
-    async def seen(event: Any, resource: Any, **_: Any) -> None:
-        obj = dict(event["object"])
-        obj.setdefault("apiVersion", resource.api_version)
-        obj.setdefault("kind", resource.kind)
-        store.observe(obj, gone=event["type"] == "DELETED")
+    def door(resource: Resource, **filters: Any) -> None:
+        @kopf.on.event(resource.group, resource.version, resource.plural, registry=doors, **filters)
+        async def seen(event: Any, **_: Any) -> None:
+            obj = {**event["object"], "apiVersion": resource.api_version, "kind": resource.kind}
+            store.observe(obj, gone=event["type"] == "DELETED")
 
-    kopf.on.event(STACKS.group, STACKS.version, STACKS.plural, registry=doors)(seen)
+    door(STACKS)
     for child in watched(clusterwide=settings.clusterwide):
-        labels = {STACK_LABEL: kopf.PRESENT}
-        kopf.on.event(child.group, child.version, child.plural, labels=labels, registry=doors)(seen)
+        door(child, labels={STACK_LABEL: kopf.PRESENT})
     return doors
 
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from inventory_operator.cluster import ApiError
 
-#: How long a refusal that only a person can cure is believed before the same request is tried again: doubling.
-FIRST_REFUSAL_SECONDS = 15.0
-LONGEST_REFUSAL_SECONDS = 300.0
-_MAX_DOUBLINGS = 10
+#: How long a refusal is believed before the same request is tried again: doubling each time. One that only a person
+#: can cure starts late; another may be gone in a moment (a Role that the authorizer has not seen yet, a quota).
+FIRST_PAUSE_SECONDS = {True: 15.0, False: 0.1}
+LONGEST_PAUSE_SECONDS = 300.0
+_MAX_DOUBLINGS = 12
 
 
 @dataclass(slots=True)
@@ -37,12 +38,11 @@ class Memory:
         self._refused, self._refusals = None, 0
 
     def failed(self, stamp: str, owned: bytes, error: ApiError) -> None:
-        """Remember that a write was refused, if the same write would be refused again."""
-        if error.permanent:
-            pause = min(LONGEST_REFUSAL_SECONDS, FIRST_REFUSAL_SECONDS * 2**self._refusals)
-            self._refusals = min(self._refusals + 1, _MAX_DOUBLINGS)
-            self._refused = (stamp, owned, error)
-            self._not_before = time.monotonic() + pause
+        """Remember that a write was refused."""
+        pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS[error.permanent] * 2**self._refusals)
+        self._refusals = min(self._refusals + 1, _MAX_DOUBLINGS)
+        self._refused = (stamp, owned, error)
+        self._not_before = time.monotonic() + pause
 
     def raise_if_refused(self, stamp: str, owned: bytes) -> None:
         """Raise the remembered ApiError instead of sending the same write for the same object again so soon."""
@@ -52,4 +52,4 @@ class Memory:
     @property
     def retry_seconds(self) -> float:
         """Seconds until the refused write may be sent again."""
-        return max(0.1, self._not_before - time.monotonic())
+        return max(0.01, self._not_before - time.monotonic())

@@ -36,6 +36,9 @@ CONFIG_ANNOTATION = f"{GROUP}/config"
 #: ClusterRole that is installed with the operator; the operator may bind it and nothing else.
 KUBELET_CLUSTER_ROLE = "inventory-kubelet-metrics"
 
+#: namespace and name of a stack.
+Key = tuple[str, str]
+
 COMPONENTS = ("service", "prometheus", "alertmanager", "grafana")
 _SUFFIX = {"service": "inventory"}
 #: 58 characters less the longest `-<hash>-`.

@@ -15,7 +15,8 @@ from inventory_operator import metrics
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-Key = tuple[str, str]
+    from inventory_operator.naming import Key
+
 #: Beyond this many failures the pause no longer doubles; keeps 2**n small.
 _MAX_DOUBLINGS = 20
 

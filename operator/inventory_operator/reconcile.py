@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from inventory_operator.applier import Applier
     from inventory_operator.failure import Failure
-    from inventory_operator.queue import Key, Queue
+    from inventory_operator.naming import Key
+    from inventory_operator.queue import Queue
     from inventory_operator.settings import Settings
     from inventory_operator.store import Store
 
@@ -160,13 +161,12 @@ class Reconciler:
     def _missing(self, stack: naming.Stack, wanted: tuple[Reference, ...]) -> status.Problem | None:
         for reference in wanted:
             data = self.watcher.data(stack.namespace, reference.name)
+            empty = [key for key in reference.keys if not (data or {}).get(key)]
+            message = f"Secret {reference.name} has no value under key {empty[0]}" if empty else ""
             if data is None:
-                message = f"{reference.path}: there is no Secret {reference.name} in namespace {stack.namespace}"
-                return status.Problem("MissingReference", message)
-            lacking = [key for key in reference.keys if not data.get(key)]
-            if lacking:
-                message = f"{reference.path}: Secret {reference.name} has no value under key {lacking[0]}"
-                return status.Problem("MissingReference", message)
+                message = f"there is no Secret {reference.name} in namespace {stack.namespace}"
+            if message:
+                return status.Problem("MissingReference", f"{reference.path}: {message}")
         return None
 
     async def _report(

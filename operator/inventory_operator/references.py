@@ -21,7 +21,7 @@ from inventory_operator.resources import SECRETS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from inventory_operator.queue import Key
+    from inventory_operator.naming import Key
     from inventory_operator.spec import Spec
 
 log = structlog.get_logger(__name__)
@@ -44,7 +44,10 @@ class Reference:
 
 
 def references(spec: Spec) -> tuple[Reference, ...]:
-    """Return every Secret that `spec` refers to and that a component can't run without."""
+    """Return every Secret that `spec` refers to and that a component can't run without.
+
+    Not the certificate of an ingress: cert-manager makes it after the ingress.
+    """
     found = []
     if external := spec.service.database.external:
         ref = external.secret_key_ref

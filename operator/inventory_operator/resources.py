@@ -47,7 +47,7 @@ PODS = Resource("v1", "Pod", "pods")
 SECRETS = Resource("v1", "Secret", "secrets")
 CONFIG_MAPS = Resource("v1", "ConfigMap", "configmaps")
 
-#: What templates may render. Applied in two waves: what pods need first, then what makes pods.
+#: What templates may render.
 CHILDREN = (
     SECRETS,
     CONFIG_MAPS,
@@ -63,7 +63,8 @@ CHILDREN = (
     Resource("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),
     Resource("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False),
 )
-WORKLOADS = frozenset({"Deployment"})
+#: A RoleBinding is refused until the API server has seen its Role; a pod without its ServiceAccount waits for seconds.
+SECOND_WAVE = frozenset({"Deployment", "RoleBinding"})
 
 _BY_KIND = {resource.kind: resource for resource in (STACKS, PODS, *CHILDREN)}
 

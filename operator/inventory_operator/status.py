@@ -225,4 +225,6 @@ def _where(observed: Observed) -> Object:
         scheme = "https" if spec.ingress.tls else "http"
         hosts = {part: getattr(spec.ingress.hosts, part) for part in ("service", "grafana", "prometheus")}
         endpoints |= {part: f"{scheme}://{host}" for part, host in hosts.items() if host and part in endpoints}
-    return {"endpoints": endpoints}
+    service = _of(observed, "service", "Deployment")
+    image = {"image": service[0]["spec"]["template"]["spec"]["containers"][0]["image"]} if service else {}
+    return {"endpoints": endpoints, **image}

@@ -15,7 +15,7 @@ from inventory_operator.naming import KIND, STACK_LABEL, STACK_NAMESPACE_LABEL
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from inventory_operator.queue import Key
+    from inventory_operator.naming import Key
     from inventory_operator.resources import Resource
 
 Object = dict[str, Any]

@@ -1,0 +1,102 @@
+"""A control plane without a node for the whole session, with the CRD and the operator's own roles on it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cluster.controlplane import ControlPlane
+from cluster.build import binary
+
+from tests.integration.api import Api, condition, eventually
+from tests.integration.operators import ROOT, USER, Audit, Operator, kustomized
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def kubectl() -> Path:
+    return binary("kubectl")
+
+
+def prepare(control_plane: ControlPlane, kubectl: Path) -> Api:
+    """Install the CRD and the cluster-wide roles; return the administrator's client once the CRD is served."""
+    api = Api(control_plane.kubeconfig)
+    for obj in kustomized(kubectl, "cluster-wide"):
+        api.apply(obj, obj["metadata"].get("namespace"))
+    crd = yaml.safe_load((ROOT / "crds/inventorystacks.yaml").read_text())["metadata"]["name"]
+
+    def served() -> bool:
+        conditions = (api.get("CustomResourceDefinition", None, crd) or {}).get("status", {}).get("conditions", ())
+        listed = api.request("GET", "apis/inventorystack.dev/v1alpha1/inventorystacks")
+        return listed.ok and any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
+
+    eventually(served, "the CRD to be served")
+    return api
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    with ControlPlane(tmp_path_factory.mktemp("control-plane")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def api(control_plane: ControlPlane, kubectl: Path) -> Api:
+    return prepare(control_plane, kubectl)
+
+
+@pytest.fixture(scope="session")
+def operator_kubeconfig(control_plane: ControlPlane) -> Path:
+    """Signs in as the service account of operator/deploy/cluster-wide: its rights, and no more."""
+    return control_plane.user_kubeconfig(USER.format(namespace="inventory-system"))
+
+
+@pytest.fixture(scope="session")
+def operator(
+    api: Api, operator_kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Operator]:
+    """The one cluster-wide operator that most tests share; those that stop it start another."""
+    log = tmp_path_factory.mktemp("operator") / "operator.log"
+    with Operator(operator_kubeconfig, log, "--operator-namespace", "inventory-system") as running:
+        eventually(running.leads, "the operator to lead")
+        yield running
+
+
+@pytest.fixture
+def audit(control_plane: ControlPlane) -> Audit:
+    log = Audit(control_plane.audit_log, USER.format(namespace="inventory-system"))
+    log.mark()
+    return log
+
+
+@pytest.fixture
+def namespace(api: Api) -> Iterator[str]:
+    """A namespace of the test's own."""
+    name = f"test-{next(_numbers)}"
+    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    yield name
+    for stack in api.list("InventoryStack", name):
+        api.delete("InventoryStack", name, stack["metadata"]["name"])
+    api.delete("Namespace", None, name)
+
+
+@pytest.fixture
+def settled(api: Api) -> Callable[..., dict[str, Any]]:
+    """Wait until the operator has taken in the newest generation of a stack; return the stack."""
+
+    def wait(namespace: str, name: str = "shop") -> dict[str, Any]:
+        def seen() -> dict[str, Any] | None:
+            stack = api.get("InventoryStack", namespace, name)
+            current = stack and stack.get("status", {}).get("observedGeneration") == stack["metadata"]["generation"]
+            return stack if current and condition(stack, "Ready") else None
+
+        found = eventually(seen, f"stack {namespace}/{name} to be observed")
+        assert found is not None
+        return found
+
+    return wait

@@ -1,0 +1,209 @@
+"""The engine under faults: quiet when nothing changes, one writer, convergent after every kind of death."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+from cluster.controlplane import ControlPlane
+
+from tests.integration.api import Api, condition, eventually, stack
+from tests.integration.conftest import prepare
+from tests.integration.operators import USER, Audit, Operator, kustomized
+
+#: Namespaced children of `spec: {}`.
+CHILDREN = 27
+STACKS = ("shop", "shop-b", "third")
+HOME = ("--operator-namespace", "inventory-system")
+QUIET_SECONDS = 60
+
+
+@pytest.fixture
+def plane(tmp_path, kubectl):
+    """A control plane of the test's own: it is restarted, and so is the cluster-wide operator."""
+    with ControlPlane(tmp_path / "plane") as control_plane:
+        api = prepare(control_plane, kubectl)
+        api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "one"}})
+        yield control_plane, api
+
+
+@pytest.fixture
+def kubeconfig(plane):
+    return plane[0].user_kubeconfig(USER.format(namespace="inventory-system"))
+
+
+def complete(api: Api, name: str, namespace: str = "one", images: str | None = None) -> bool:
+    """Whether every child is there, of this very stack, and the status speaks of the newest generation."""
+    found = api.get("InventoryStack", namespace, name)
+    if not found or found.get("status", {}).get("observedGeneration") != found["metadata"]["generation"]:
+        return False
+    children = api.children(namespace, name)
+    uids = {child["metadata"]["labels"]["inventorystack.dev/stack-uid"] for child in children.values()}
+    image = children.get(("Deployment", f"{name}-inventory"), {}).get("spec", {}).get("template", {}).get("spec", {})
+    right = not images or image["containers"][0]["image"] == images
+    return len(children) == CHILDREN and uids == {found["metadata"]["uid"]} and right
+
+
+def test_steady_state_and_a_restart_write_nothing(plane, kubeconfig, tmp_path) -> None:
+    control_plane, api = plane
+    audit = Audit(control_plane.audit_log, USER.format(namespace="inventory-system"))
+    with Operator(kubeconfig, tmp_path / "operator.log", *HOME, "--resync-seconds", "20") as operator:
+        for name in STACKS:
+            api.create(stack(name, {"service": {"image": "nowhere.example.com/none:1"}}), "one")
+            eventually(lambda name=name: complete(api, name), f"{name} to be made")
+        time.sleep(5)  # what is still under way ends
+        audit.mark()
+        time.sleep(QUIET_SECONDS)
+        assert audit.writes() == [], "in steady state, lists included"
+        operator.stop()
+        audit.mark()
+        operator.start()
+        eventually(operator.leads, "the restarted operator to lead")
+        time.sleep(QUIET_SECONDS)
+        assert audit.writes() == [], "after a restart"
+        assert 'reconcile_total{result="success"}' in operator.metrics()
+        assert 'inventory_operator_reconcile_total{result="success"} 0.0' not in operator.metrics()
+
+
+def test_killed_at_random_moments_it_converges_and_orphans_nothing(plane, kubeconfig, tmp_path) -> None:
+    _, api = plane
+    rng = random.Random(20261123)
+    operator = Operator(kubeconfig, tmp_path / "operator.log", *HOME)
+    operator.start()
+    try:
+        for round_ in range(6):
+            for name in STACKS:
+                image = f"registry.example.com/inventory:{round_}"
+                spec = {"service": {"image": image}, "grafana": {"enabled": round_ % 2 == 1}}
+                api.apply(stack(name, spec), "one")
+            time.sleep(rng.uniform(0, 0.4))
+            operator.kill()
+            operator.start(wait=round_ % 3 == 0)
+        operator.wait_ready()
+        for name in STACKS:
+            eventually(lambda name=name: complete(api, name, images="registry.example.com/inventory:5"), name, 60)
+        everything = [c for name in STACKS for c in api.children("one", name).values()]
+        assert len({child["metadata"]["uid"] for child in everything}) == len(STACKS) * CHILDREN
+    finally:
+        operator.stop()
+
+
+def test_what_was_deleted_while_it_was_away_is_made_again_or_cleaned_up(plane, kubeconfig, tmp_path) -> None:
+    _, api = plane
+    operator = Operator(kubeconfig, tmp_path / "operator.log", *HOME)
+    operator.start()
+    try:
+        for name in STACKS:
+            api.create(stack(name), "one")
+            eventually(lambda name=name: complete(api, name), f"{name} to be made")
+        operator.kill()
+        api.delete("Service", "one", "shop-prometheus")
+        api.patch("ConfigMap", "one", "shop-grafana", {"data": {"grafana.ini": "[server]"}})
+        api.delete("InventoryStack", "one", "third")
+        assert len(api.list("ClusterRoleBinding", None, "inventorystack.dev/stack=third")) == 1
+        operator.start()
+        eventually(lambda: complete(api, "shop"), "shop to be whole again", 40)
+        eventually(lambda: api.get("ConfigMap", "one", "shop-grafana")["data"]["grafana.ini"] != "[server]", "repair")
+        left = {"PersistentVolumeClaim", "Secret"}
+        eventually(lambda: {kind for kind, _ in api.children("one", "third")} == left, "only what Retain keeps", 40)
+        eventually(lambda: not api.list("ClusterRoleBinding", None, "inventorystack.dev/stack=third"), "the binding to go")
+    finally:
+        operator.stop()
+
+
+def test_it_outlives_a_restart_of_the_api_server(plane, kubeconfig, tmp_path) -> None:
+    control_plane, api = plane
+    with Operator(kubeconfig, tmp_path / "operator.log", *HOME) as operator:
+        api.create(stack(), "one")
+        eventually(lambda: complete(api, "shop"), "the stack to be made")
+        control_plane.restart_apiserver()
+        eventually(lambda: api.request("GET", "readyz").ok, "the API server", 60)
+        api.delete("Service", "one", "shop-prometheus")
+        eventually(lambda: api.get("Service", "one", "shop-prometheus"), "the service to come back", 60)
+        api.create(stack("third"), "one")
+        eventually(lambda: complete(api, "third"), "a new stack to be made", 60)
+        assert operator.process is not None
+
+
+def test_without_the_operator_deletion_still_ends(plane, kubeconfig, tmp_path) -> None:
+    _, api = plane
+    with Operator(kubeconfig, tmp_path / "operator.log", *HOME):
+        api.create(stack(), "one")
+        eventually(lambda: complete(api, "shop"), "the stack to be made")
+    api.delete("InventoryStack", "one", "shop")
+    eventually(lambda: api.get("InventoryStack", "one", "shop") is None, "the stack to be gone", 5)
+    left = {"PersistentVolumeClaim", "Secret"}
+    eventually(lambda: {kind for kind, _ in api.children("one", "shop")} == left, "garbage collection", 40)
+
+
+def test_of_two_operators_one_writes_and_the_other_takes_over(plane, kubeconfig, tmp_path) -> None:
+    control_plane, api = plane
+    audit = Audit(control_plane.audit_log, USER.format(namespace="inventory-system"))
+    first = Operator(kubeconfig, tmp_path / "first.log", *HOME)
+    first.start()
+    eventually(first.leads, "the first to lead")
+    with Operator(kubeconfig, tmp_path / "second.log", *HOME) as second:
+        audit.mark()
+        api.create(stack(), "one")
+        eventually(lambda: complete(api, "shop"), "the stack to be made")
+        time.sleep(1)
+        creations = [write for write in audit.writes() if "deployments/shop-grafana" in write]
+        assert len(creations) == 1, "only one of them writes"
+        assert not second.leads()
+        first.kill()
+        eventually(second.leads, "the second to take over", 20)
+        api.delete("Service", "one", "shop-grafana")
+        eventually(lambda: api.get("Service", "one", "shop-grafana"), "the second to work", 5)
+
+
+def test_a_lease_lost_ends_the_process(plane, kubeconfig, tmp_path) -> None:
+    _, api = plane
+    operator = Operator(kubeconfig, tmp_path / "operator.log", *HOME)
+    operator.start()
+    eventually(operator.leads, "the operator to lead")
+    usurped = {"holderIdentity": "usurper", "renewTime": "2030-01-01T00:00:00.000000Z"}
+    api.patch("Lease", "inventory-system", "inventory-operator", {"spec": usurped})
+    assert operator.process is not None
+    assert operator.process.wait(20) == 4
+    assert "the Lease is lost" in operator.log.read_text()
+
+
+def test_a_single_namespace_install_works_with_exactly_its_role(plane, kubectl, tmp_path) -> None:
+    control_plane, api = plane
+    for namespace in ("shop", "elsewhere"):
+        api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    for obj in kustomized(kubectl, "single-namespace"):
+        assert obj["metadata"]["namespace"] == "shop", "no right outside of its namespace"
+        api.apply(obj, "shop")
+    user = USER.format(namespace="shop")
+    own = control_plane.user_kubeconfig(user)
+    with Operator(own, tmp_path / "operator.log", "--namespace", "shop") as operator:
+        eventually(operator.leads, "the operator to lead")
+        api.create(stack(), "shop")
+        api.create(stack(), "elsewhere")
+        eventually(lambda: complete(api, "shop", "shop"), "the stack to be made")
+        assert not api.children("elsewhere", "shop")
+        assert not api.list("ClusterRoleBinding", None, "inventorystack.dev/stack=shop")
+        assert "cadvisor" not in api.get("ConfigMap", "shop", "shop-prometheus")["data"]["prometheus.yml"]
+        found = api.get("InventoryStack", "shop", "shop")
+        assert condition(found, "Stalled")["status"] == "False"
+
+
+def test_missing_rights_are_named(plane, tmp_path) -> None:
+    control_plane, _ = plane
+    nobody = control_plane.user_kubeconfig("nobody")
+    operator = Operator(nobody, tmp_path / "operator.log")
+    operator.start(wait=False)
+    assert operator.process is not None
+    assert operator.process.wait(30) == 3
+    assert "list inventorystacks.inventorystack.dev in every namespace" in operator.log.read_text()
+
+
+def test_a_missing_crd_is_named(tmp_path) -> None:
+    with ControlPlane(tmp_path / "plane", controller_manager=False) as control_plane:
+        operator = Operator(control_plane.kubeconfig, tmp_path / "operator.log")
+        operator.start(wait=False)
+        assert operator.process is not None
+        assert operator.process.wait(30) == 3
+        assert "kubectl apply -f crds/" in operator.log.read_text()

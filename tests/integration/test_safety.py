@@ -1,0 +1,202 @@
+"""What the operator must never do: disturb, leak, fight, orphan, lose. On a real API server."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from tests.integration.api import condition, eventually, stack
+from tests.integration.test_children import EXTERNAL, URL, database_secret
+
+
+def test_a_missing_reference_is_named_and_heals_by_itself(api, operator, namespace, settled) -> None:
+    api.apply(stack(spec=EXTERNAL), namespace)
+    stalled = condition(settled(namespace), "Stalled")
+    assert (stalled["status"], stalled["reason"]) == ("True", "MissingReference")
+    assert stalled["message"].startswith("spec.service.database.external.secretKeyRef: there is no Secret db")
+    assert not api.children(namespace, "shop")
+    api.create({**database_secret(), "data": {"other": URL}}, namespace)
+
+    def lacks_key() -> bool:
+        return "no value under key url" in condition(api.get("InventoryStack", namespace, "shop"), "Stalled")["message"]
+
+    eventually(lacks_key, "the missing key to be named", 5)
+    api.patch("Secret", namespace, "db", {"data": {"url": URL}})
+    eventually(lambda: api.get("Deployment", namespace, "shop-inventory"), "the stack to be made", 5)
+
+
+def test_a_changed_secret_rolls_what_uses_it_and_nothing_else(api, operator, namespace, settled) -> None:
+    api.create(database_secret(), namespace)
+    api.apply(stack(spec=EXTERNAL), namespace)
+    settled(namespace)
+
+    def templates() -> dict[str, dict]:
+        found = api.children(namespace, "shop")
+        return {name: child["spec"]["template"] for (kind, name), child in found.items() if kind == "Deployment"}
+
+    before = templates()
+    api.patch("Secret", namespace, "db", {"data": {"url": base64.b64encode(b"postgresql://new@db/shop").decode()}})
+    eventually(lambda: templates()["shop-inventory"] != before["shop-inventory"], "the service to roll", 5)
+    after = templates()
+    assert {n: t for n, t in after.items() if n != "shop-inventory"} == {
+        n: t for n, t in before.items() if n != "shop-inventory"
+    }
+
+
+def test_an_edited_generated_password_is_a_rotation(api, operator, namespace, settled) -> None:
+    api.apply(stack(), namespace)
+    settled(namespace)
+    before = api.get("Deployment", namespace, "shop-grafana")["spec"]["template"]
+    chosen = base64.b64encode(b"correct horse").decode()
+    api.patch("Secret", namespace, "shop-grafana", {"data": {"admin-password": chosen}})
+
+    def rolled() -> bool:
+        return api.get("Deployment", namespace, "shop-grafana")["spec"]["template"] != before
+
+    eventually(rolled, "Grafana to roll", 5)
+    assert api.get("Secret", namespace, "shop-grafana")["data"]["admin-password"] == chosen
+
+
+def test_no_secret_value_leaves_its_secret(api, operator, namespace, settled) -> None:
+    api.create(database_secret(), namespace)
+    api.apply(stack(spec=EXTERNAL), namespace)
+    settled(namespace)
+    secrets = [api.get("Secret", namespace, name) for name in ("db", "shop-grafana", "shop-digest-key")]
+    values = {value for secret in secrets for key, value in secret["data"].items() if key != "admin-user"}
+    values |= {base64.b64decode(value).decode() for value in values} | {"hunter2"}
+    assert len(values) == 7
+    everything = [child for (kind, _), child in api.children(namespace, "shop").items() if kind != "Secret"]
+    everything += api.list("InventoryStack", namespace) + api.list("Event", namespace) + api.list("Pod", namespace)
+    text = json.dumps(everything) + operator.log.read_text() + operator.metrics()
+    assert not [value for value in values if value in text]
+
+
+def test_generated_passwords_are_different_and_long(api, operator, namespace, settled) -> None:
+    for name in ("shop", "other"):
+        api.apply(stack(name), namespace)
+        settled(namespace, name)
+    passwords = {
+        base64.b64decode(api.get("Secret", namespace, f"{name}-grafana")["data"]["admin-password"])
+        for name in ("shop", "other")
+    }
+    assert len(passwords) == 2
+    assert all(len(password) >= 32 for password in passwords)
+
+
+@pytest.mark.parametrize("policy", ["Retain", "Delete"])
+def test_deletion_follows_the_policy_and_needs_no_operator(api, operator, namespace, settled, policy) -> None:
+    api.apply(stack(spec={"deletionPolicy": policy}), namespace)
+    settled(namespace)
+    api.delete("InventoryStack", namespace, "shop")
+    kept = {("PersistentVolumeClaim", f"shop-{part}") for part in ("inventory", "prometheus", "alertmanager", "grafana")}
+    kept |= {("Secret", "shop-grafana"), ("Secret", "shop-digest-key")}
+    wanted = kept if policy == "Retain" else set()
+    eventually(lambda: set(api.children(namespace, "shop")) == wanted, f"exactly {sorted(wanted)} to be left", 30)
+    left = f"inventorystack.dev/stack-namespace={namespace}"
+    eventually(lambda: not api.list("ClusterRoleBinding", None, left), "the kubelet binding to go", 10)
+
+
+def test_switching_the_policy_rewrites_owner_references_only(api, operator, namespace, settled) -> None:
+    api.apply(stack(), namespace)
+    settled(namespace)
+    before = api.get("Secret", namespace, "shop-grafana")
+    assert "ownerReferences" not in before["metadata"]
+    api.apply(stack(spec={"deletionPolicy": "Delete"}), namespace)
+    settled(namespace)
+    after = api.get("Secret", namespace, "shop-grafana")
+    assert after["metadata"]["ownerReferences"][0]["name"] == "shop"
+    assert after["data"] == before["data"]
+    assert "ownerReferences" in api.get("PersistentVolumeClaim", namespace, "shop-prometheus")["metadata"]
+    api.apply(stack(), namespace)
+    settled(namespace)
+    assert "ownerReferences" not in api.get("Secret", namespace, "shop-grafana")["metadata"]
+
+
+def test_a_new_stack_adopts_what_its_predecessor_left(api, operator, namespace, settled) -> None:
+    api.apply(stack(), namespace)
+    settled(namespace)
+    old = {key: c for key, c in api.children(namespace, "shop").items() if key[0] in {"PersistentVolumeClaim", "Secret"}}
+    api.delete("InventoryStack", namespace, "shop")
+    api.apply(stack(), namespace)  # at once: its predecessor's children are still going
+    settled(namespace)
+
+    def complete() -> bool:
+        found = api.get("InventoryStack", namespace, "shop")
+        live = api.children(namespace, "shop")
+        uid = found["metadata"]["uid"]
+        return len(live) > 20 and all(c["metadata"]["labels"]["inventorystack.dev/stack-uid"] == uid for c in live.values())
+
+    eventually(complete, "the new stack to own every child", 30)
+    new = api.children(namespace, "shop")
+    for key, child in old.items():
+        assert new[key]["metadata"]["uid"] == child["metadata"]["uid"]
+        assert new[key].get("data") == child.get("data")
+
+
+def test_an_object_of_somebody_else_is_never_touched(api, operator, namespace, settled) -> None:
+    theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "shop-prometheus"}, "data": {"a": "b"}}
+    made = api.create(theirs, namespace)
+    api.apply(stack(), namespace)
+    found = settled(namespace)
+    assert condition(found, "Stalled")["reason"] == "NameTaken"
+    assert "ConfigMap shop-prometheus" in condition(found, "PrometheusAvailable")["message"]
+    live = api.get("ConfigMap", namespace, "shop-prometheus")
+    assert live["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
+    assert api.get("Deployment", namespace, "shop-inventory"), "one bad child hides no other"
+    api.delete("ConfigMap", namespace, "shop-prometheus")
+
+    def taken_over() -> bool:
+        live = api.get("ConfigMap", namespace, "shop-prometheus")
+        return bool(live) and "prometheus.yml" in live["data"]
+
+    eventually(taken_over, "the name to be used once it is free", 15)
+    eventually(
+        lambda: condition(api.get("InventoryStack", namespace, "shop"), "Stalled")["status"] == "False", "Stalled to end"
+    )
+
+
+def test_a_volume_that_can_not_grow_is_reported_and_disturbs_nothing(api, operator, namespace, settled, audit) -> None:
+    api.apply(stack(), namespace)
+    settled(namespace)
+    api.apply(stack(spec={"prometheus": {"storage": {"size": "20Gi"}, "retention": "100h"}}), namespace)
+    found = settled(namespace)
+    assert condition(found, "Stalled")["status"] == "True"
+    assert "PersistentVolumeClaim shop-prometheus" in condition(found, "PrometheusAvailable")["message"]
+    assert "100h" in api.get("ConfigMap", namespace, "shop-prometheus")["data"]["prometheus.yml"]
+    events = [e for e in api.list("Event", namespace) if e["involvedObject"]["name"] == "shop"]
+    assert any("PersistentVolumeClaim shop-prometheus" in event["message"] for event in events)
+    tries = [write for write in audit.writes() if "persistentvolumeclaims/shop-prometheus" in write]
+    assert len(tries) <= 3, "a refusal is not tried again and again"
+
+
+def test_paused_reports_and_changes_nothing(api, operator, namespace, settled, audit) -> None:
+    api.apply(stack(), namespace)
+    settled(namespace)
+    api.apply(stack(spec={"paused": True, "grafana": {"enabled": False}}), namespace)
+    assert condition(settled(namespace), "Reconciling")["reason"] == "Paused"
+    audit.mark()
+    api.delete("Service", namespace, "shop-inventory")
+    api.patch("Deployment", namespace, "shop-prometheus", {"spec": {"replicas": 0}})
+
+    def reported() -> bool:
+        return condition(api.get("InventoryStack", namespace, "shop"), "PrometheusAvailable").get("status") == "True"
+
+    eventually(reported, "the status to follow what it sees", 10)
+    assert api.get("Service", namespace, "shop-inventory") is None
+    assert api.get("Deployment", namespace, "shop-grafana")
+    assert all(write.startswith(("patch inventorystacks/status", "create events")) for write in audit.writes())
+    api.apply(stack(), namespace)
+    eventually(lambda: api.get("Service", namespace, "shop-inventory"), "the service to come back", 10)
+
+
+def test_transitions_are_events(api, operator, namespace, settled) -> None:
+    api.apply(stack(spec=EXTERNAL), namespace)
+    settled(namespace)
+
+    def warned() -> bool:
+        events = [e for e in api.list("Event", namespace) if e["reason"] == "MissingReference"]
+        return any(e["type"] == "Warning" and "there is no Secret db" in e["message"] for e in events)
+
+    eventually(warned, "a Warning event", 5)
