@@ -14,7 +14,7 @@ from inventory_service import errors, limits, observe
 from inventory_service.api import health, metrics, products, restocks
 from inventory_service.context import Context, context
 from inventory_service.database import Database
-from inventory_service.errors import Unavailable
+from inventory_service.errors import NOT_NOW, RETRY_SECONDS, Unavailable
 from inventory_service.lifecycle import Lifecycle
 from inventory_service.metrics import RequestMetrics, new_registry
 from inventory_service.stock_collector import StockCollector
@@ -53,6 +53,5 @@ def create_app(settings: Settings) -> Flask:
 
 def _wait_for_the_database() -> None:
     """Refuse what needs the tables until they were migrated."""
-    obstacle = context().lifecycle.obstacle
-    if obstacle and request.blueprint in {products.blueprint.name, restocks.blueprint.name}:
-        raise Unavailable(obstacle, retry_after=5)
+    if context().lifecycle.obstacle and request.blueprint in {products.blueprint.name, restocks.blueprint.name}:
+        raise Unavailable(NOT_NOW, retry_after=RETRY_SECONDS)

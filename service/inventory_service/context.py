@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from flask import Flask, current_app
+from flask import Flask, current_app, request
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -44,3 +44,11 @@ def context_of(app: Flask) -> Context:
 def context() -> Context:
     """Return the context of the application that handles the current request."""
     return context_of(current_app)
+
+
+def came_through_ingress() -> bool:
+    """Tell whether the current request came in at the port that the ingress points at.
+
+    The server takes SERVER_PORT from the socket: no header and no spelling of a path gets around it.
+    """
+    return request.environ.get("SERVER_PORT") == str(context().settings.ingress_port)

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
+#: All that clients are told of the database; the reason may name hosts and users, and is in the log and in /readyz.
+NOT_NOW: Final = "The service can't answer for now; try again in some seconds."
+RETRY_SECONDS: Final = 5
+
 _PROBLEM_TYPE: Final = "urn:inventorystack:problem:"
 
 #: What an HTTP error means here, where werkzeug's own words don't help a person. {0} is the method, {1} the path.
@@ -108,8 +112,8 @@ def _on_refusal(error: refusals.Refusal) -> Response:
 
 def _on_unavailable(error: SQLAlchemyError) -> Response:
     _log.warning("database unavailable", reason=describe_unavailable(error))
-    response = problem(503, "The database can't answer for now; try again in some seconds.", "database-unavailable")
-    response.headers["Retry-After"] = "5"
+    response = problem(503, NOT_NOW, "database-unavailable")
+    response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response
 
 

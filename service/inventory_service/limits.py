@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from flask import Flask, request
 from werkzeug.exceptions import TooManyRequests
 
-from inventory_service.context import context
+from inventory_service.context import came_through_ingress, context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,13 +49,13 @@ class RateLimiter:
 
 
 def register(app: Flask) -> None:
-    """Refuse requests under /api above the rate; probes and scrapes are never refused."""
+    """Refuse requests under /api above the rate; health checks, probes and scrapes are never refused."""
     app.before_request(_refuse_above_rate)
 
 
 def _refuse_above_rate() -> None:
     limiter = context().limiter
-    if limiter is None or not request.path.startswith("/api/"):
+    if limiter is None or request.path == "/api/health" or not request.path.startswith("/api/"):
         return
     seconds = limiter.wait(_client())
     if seconds:
@@ -67,7 +67,7 @@ def _refuse_above_rate() -> None:
 
 def _client() -> str:
     """Return who asks: behind the ingress the last address it forwarded for, the only one a client can't choose."""
-    if request.environ.get("SERVER_PORT") == str(context().settings.ingress_port):
+    if came_through_ingress():
         forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
         if forwarded:
             return forwarded[:64]

@@ -148,7 +148,7 @@ def test_the_rate_limit_is_off_unless_set(database_url):
         assert 1100 < int(refused.headers["Retry-After"]) <= 1201
         other = client.get("/api/products", environ_base={"REMOTE_ADDR": "192.0.2.7"})
         assert other.status_code == 200
-        assert {client.get(path).status_code for path in ("/livez", "/readyz", "/metrics")} == {200}
+        assert {client.get(path).status_code for path in ("/livez", "/readyz", "/metrics", "/api/health")} == {200}
 
 
 def test_behind_the_ingress_the_rate_counts_the_address_it_forwards_for(database_url):

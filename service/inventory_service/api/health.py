@@ -1,13 +1,16 @@
-"""Is it alive, is it ready: /api/health for old clients, /livez and /readyz for Kubernetes."""
+"""Is it alive, is it ready: /api/health for old clients, /livez and /readyz for Kubernetes.
+
+They never change anything, and say why they are not ready inside of the cluster only.
+"""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
 from inventory_service import schema
-from inventory_service.context import context
+from inventory_service.context import came_through_ingress, context
 from inventory_service.database import UNAVAILABLE, describe_unavailable
-from inventory_service.errors import Unavailable
+from inventory_service.errors import NOT_NOW, Unavailable
 
 blueprint = Blueprint("health", __name__)
 
@@ -29,7 +32,7 @@ def readyz() -> Response:
     """Say whether requests should come here, and if not, why."""
     reason = _obstacle()
     if reason:
-        raise Unavailable(reason)
+        raise Unavailable(NOT_NOW if came_through_ingress() else reason)
     return jsonify(status="ready")
 
 

@@ -1,4 +1,7 @@
-"""/api/products: the products, their restocks, and the reports on them."""
+"""/api/products: the products, their restocks, and the reports on them.
+
+It never shows a product that was deleted.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""/api/restocks: all restocks, page by page."""
+"""/api/restocks: all restocks, page by page.
+
+It never leaves out those of products that are gone.
+"""
 
 from __future__ import annotations
 
