@@ -96,7 +96,7 @@ def kube_apiserver(place: Place, pki: Pki, *extra: str) -> Argv:
     ]
 
 
-def kube_controller_manager(place: Place, pki: Pki, kubeconfig: Path, *extra: str) -> Argv:
+def kube_controller_manager(pki: Pki, kubeconfig: Path, *extra: str) -> Argv:
     """Return the command line of the controller manager; it serves nothing, so that any number can run."""
     return [
         binary("kube-controller-manager"),

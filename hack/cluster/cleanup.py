@@ -71,7 +71,8 @@ def remove_state() -> None:
 def traces() -> list[str]:
     """Return what of the cluster is on this machine, in words; empty when it is clean."""
     programs = sorted({server.name for server in running()})
-    return programs + _mounts() + network.traces()
+    mounts = len(_mounts())
+    return programs + ([f"{mounts} mounts"] if mounts else []) + network.traces()
 
 
 def _remove_containers() -> None:

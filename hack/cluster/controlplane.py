@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
-import subprocess
 import time
-from contextlib import ExitStack
 from socket import socket
 from typing import TYPE_CHECKING, Self
 
@@ -18,6 +16,7 @@ from cluster.errors import ClusterError
 from cluster.pki import SERVICE_NAMES, Pki
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Sequence
     from pathlib import Path
 
@@ -88,14 +87,18 @@ class ControlPlane:
             self._kill(name)
 
     def stop_apiserver(self) -> None:
-        """Kill the API server and leave the rest running."""
+        """Kill the API server, and the controllers, which may or may not survive that; etcd keeps everything."""
+        self._kill("controllers")
         self._kill("kube-apiserver")
 
     def start_apiserver(self) -> None:
-        """Start the API server on its old port and wait until it is ready."""
+        """Start the API server on its old port and the controllers; wait until the former is ready."""
         extra = "--bind-address=127.0.0.1", "--endpoint-reconciler-type=none"
         self._run("kube-apiserver", apiserver.kube_apiserver(self._place, self._pki, *extra))
         self._await_ready()
+        if self._controllers:
+            kubeconfig = self._pki.kubeconfig(self.folder / "controllers.kubeconfig", self._place.url, "controllers")
+            self._run("controllers", apiserver.kube_controller_manager(self._pki, kubeconfig))
 
     def restart_apiserver(self) -> None:
         """Kill the API server and start it again; its clients lose their connections and watches."""
@@ -103,14 +106,11 @@ class ControlPlane:
         self.start_apiserver()
 
     def _start(self) -> None:
-        self._place = apiserver.Place(self.folder, *_free_ports(3))
+        self._place = apiserver.Place(self.folder, *_free_ports())
         url = self._place.url
         self._pki.kubeconfig(self.kubeconfig, url, "admin")
         self._run("etcd", apiserver.etcd(self._place))
         self.start_apiserver()
-        if self._controllers:
-            kubeconfig = self._pki.kubeconfig(self.folder / "controllers.kubeconfig", url, "controllers")
-            self._run("controllers", apiserver.kube_controller_manager(self._place, self._pki, kubeconfig))
 
     def _run(self, name: str, argv: apiserver.Argv) -> None:
         self._running[name] = servers.start_bound(argv, self._place.log / f"{name}.log")
@@ -145,10 +145,9 @@ def _answers(port: int, context: ssl.SSLContext) -> bool:
         connection.close()
 
 
-def _free_ports(count: int) -> list[int]:
-    """Return `count` free ports; all are held while they are chosen, so they differ."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket()) for _ in range(count)]
-        for it in sockets:
+def _free_ports() -> tuple[int, int, int]:
+    """Return three free ports; all are held while they are chosen, so they differ."""
+    with socket() as one, socket() as two, socket() as three:
+        for it in (one, two, three):
             it.bind(("127.0.0.1", 0))
-        return [it.getsockname()[1] for it in sockets]
+        return one.getsockname()[1], two.getsockname()[1], three.getsockname()[1]

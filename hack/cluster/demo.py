@@ -117,7 +117,10 @@ def _send_traffic(kubeconfig: Path) -> None:
         answers = traffic.send(address, _TRAFFIC_SECONDS)
     if not answers.get(200):
         raise ClusterError(f"the service answered no request with 200: {answers}")
-    _say(f"{sum(answers.values())} requests: " + ", ".join(f"{count} x {code}" for code, count in sorted(answers.items())))
+    _say(
+        f"{sum(answers.values())} requests: "
+        + ", ".join(f"{count} x {code}" for code, count in sorted(answers.items()))
+    )
 
 
 def _tell(kubectl: Kubectl, kubeconfig: Path, missing: str) -> None:

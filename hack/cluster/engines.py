@@ -131,9 +131,12 @@ def _wait(argv: list[str], env: dict[str, str], tick: Callable[[], None]) -> Non
     """Run `argv` to its end; ClusterError with its last lines when it fails."""
     log = paths.cache() / "images" / "build.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output, subprocess.Popen(
-        argv, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-    ) as process:
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            argv, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        ) as process,
+    ):
         try:
             while process.poll() is None:
                 time.sleep(_POLL)

@@ -13,6 +13,6 @@ class ClusterError(Exception):
 
 
 class RefusedError(ClusterError):
-    """This can't be done on this machine; the message says why and what would help."""
+    """Refused: this machine can't do it; the message says why and what would help."""
 
     exit_code = 3

@@ -43,7 +43,9 @@ class Kubectl:
     def apply(self, *objects: dict[str, Any]) -> None:
         """Apply `objects` server-side."""
         content = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
-        self("apply", "--server-side", "--force-conflicts", "--field-manager=inventory-cluster", "-f", "-", stdin=content)
+        self(
+            "apply", "--server-side", "--force-conflicts", "--field-manager=inventory-cluster", "-f", "-", stdin=content
+        )
 
     @property
     def program(self) -> Path:

@@ -30,14 +30,14 @@ def ensure_stand_ins() -> bool:
     digest = standins.digest()
     if inputs().get(_MARK) == digest:
         return False
-    put(standins.ensure(), {name: digest for name in (standins.BASE, standins.PROMETHEUS, standins.ALERTMANAGER, _MARK)})
+    put(standins.ensure(), dict.fromkeys((standins.BASE, standins.PROMETHEUS, standins.ALERTMANAGER, _MARK), digest))
     return True
 
 
 def inputs() -> dict[str, str]:
     """Return the digest of the inputs of each image that was put on the node."""
     found = {}
-    for line in run([*_ctr(), "images", "list", f"labels.\"{_LABEL}\""]).splitlines()[1:]:
+    for line in run([*_ctr(), "images", "list", f'labels."{_LABEL}"']).splitlines()[1:]:
         labels = dict(label.split("=", 1) for label in line.split()[-1].split(",") if "=" in label)
         found[line.split()[0]] = labels.get(_LABEL, "")
     return found

@@ -9,14 +9,31 @@ import json
 import shutil
 import socket
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from cluster import apiserver, build, cleanup, lock, network, nodeconfig, nodeimages, paths, preflight, servers, standins
+from cluster import (
+    apiserver,
+    build,
+    cleanup,
+    lock,
+    network,
+    nodeconfig,
+    nodeimages,
+    paths,
+    preflight,
+    servers,
+    standins,
+)
 from cluster.apiserver import Argv, Place
 from cluster.errors import ClusterError, RefusedError
 from cluster.kubectl import Kubectl, link, unlink, wait_until
 from cluster.paths import KUBECONFIG, RUN, SOCKET, STATE
 from cluster.pki import SERVICE_NAMES, Pki
 from cluster.standins import BASE
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _PLACE = Place(STATE, api_port=6443, etcd_port=23790, etcd_peer_port=23800, address=network.NODE_ADDRESS)
 _PORTS = {6443: "kube-apiserver", 23790: "etcd", 23800: "etcd", 10250: "kubelet", 10248: "kubelet"}
@@ -75,10 +92,13 @@ def _refuse_taken_ports() -> None:
             try:
                 probe.bind(("0.0.0.0", port))  # noqa: S104 - bound for a moment, never listening
             except OSError as error:
-                raise RefusedError(f"port {port}, which {name} needs, is taken by another program: stop that first") from error
+                raise RefusedError(
+                    f"port {port}, which {name} needs, is taken by another program: stop that first"
+                ) from error
 
 
 def _start() -> None:
+    began = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     for folder in (_CONF, _LOG, _CNI, nodeconfig.VOLUMES, STATE / "kubelet", STATE / "pod-logs", RUN):
         folder.mkdir(parents=True, exist_ok=True)
     STATE.chmod(0o711)  # volumes are reached through it; keys are not for everybody
@@ -88,7 +108,7 @@ def _start() -> None:
         runtime = beside.submit(_start_runtime)
         _start_control_plane(pki)
         _start_node(runtime)
-    wait_until(_node_is_ready, f"the node to be ready, see {_LOG}/kubelet.log", _READY_SECONDS)
+    wait_until(lambda: _node_is_ready(began), f"the node to be ready, see {_LOG}/kubelet.log", _READY_SECONDS)
 
 
 def _make_keys() -> Pki:
@@ -102,7 +122,7 @@ def _make_keys() -> Pki:
     return pki
 
 
-def _kubeconfig(user: str) -> paths.Path:
+def _kubeconfig(user: str) -> Path:
     return KUBECONFIG if user == "admin" else _CONF / f"{user}.kubeconfig"
 
 
@@ -136,10 +156,12 @@ def _start_control_plane(pki: Pki) -> None:
     _launch("kube-apiserver", apiserver.kube_apiserver(_PLACE, pki, *kubelet_access))
     admin = Kubectl(KUBECONFIG)
     wait_until(
-        lambda: admin.succeeds("get", "--raw", "/readyz"), f"the API server, see {_LOG}/kube-apiserver.log", _READY_SECONDS
+        lambda: admin.succeeds("get", "--raw", "/readyz"),
+        f"the API server, see {_LOG}/kube-apiserver.log",
+        _READY_SECONDS,
     )
     controllers = apiserver.kube_controller_manager(
-        _PLACE, pki, _kubeconfig("controllers"), f"--cluster-cidr={network.POD_RANGE}", "--allocate-node-cidrs"
+        pki, _kubeconfig("controllers"), f"--cluster-cidr={network.POD_RANGE}", "--allocate-node-cidrs"
     )
     _launch("kube-controller-manager", controllers)
     scheduler = [f"--kubeconfig={_kubeconfig('scheduler')}", "--leader-elect=false", "--secure-port=0"]
@@ -182,9 +204,13 @@ def _start_provisioner() -> None:
     _launch("local-path-provisioner", [build.binary("local-path-provisioner"), "start", *flags])
 
 
-def _node_is_ready() -> bool:
+def _node_is_ready(since: str = "") -> bool:
+    """Tell whether the node said so, and not before `since`: a kept cluster still has what its node said last."""
     try:
         node = Kubectl(KUBECONFIG).json("get", "node", nodeconfig.NODE, "--request-timeout=5s")
     except ClusterError:
         return False
-    return any(it["type"] == "Ready" and it["status"] == "True" for it in node["status"].get("conditions", ()))
+    return any(
+        it["type"] == "Ready" and it["status"] == "True" and it["lastHeartbeatTime"] >= since
+        for it in node["status"].get("conditions", ())
+    )

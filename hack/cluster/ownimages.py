@@ -8,10 +8,13 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cluster.errors import RefusedError
 from cluster.paths import REPO
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _REPOSITORY = "docker.io/inventorystack"
 _VERSION_FILE = "operator/inventory_operator/version.py"
@@ -47,7 +50,9 @@ class OwnImage:
         for top in (*_COMMON, self.dockerfile, *self.inputs):
             for path in _files(REPO / top):
                 content = path.read_bytes()
-                state.update(f"{path.relative_to(REPO)}\0{path.stat().st_mode & 0o111:o}\0{len(content)}\0".encode() + content)
+                state.update(
+                    f"{path.relative_to(REPO)}\0{path.stat().st_mode & 0o111:o}\0{len(content)}\0".encode() + content
+                )
         return state.hexdigest()[:_DIGEST_LENGTH]
 
 

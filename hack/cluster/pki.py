@@ -54,7 +54,7 @@ class Pki:
         extensions = ["basicConstraints=critical,CA:FALSE", "extendedKeyUsage=serverAuth,clientAuth"]
         if alternatives:
             extensions.append(f"subjectAltName={','.join(alternatives)}")
-        authority = ["-CA", self.certificate("ca"), "-CAkey", self.key("ca")]
+        authority: list[str | Path] = ["-CA", self.certificate("ca"), "-CAkey", self.key("ca")]
         self._request(name, subject, extensions, authority)
 
     def kubeconfig(self, path: Path, server: str, user: str) -> Path:
@@ -62,7 +62,9 @@ class Pki:
         content = {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": "local", "cluster": {"server": server, "certificate-authority-data": self._inline("ca.crt")}}],
+            "clusters": [
+                {"name": "local", "cluster": {"server": server, "certificate-authority-data": self._inline("ca.crt")}}
+            ],
             "users": [
                 {
                     "name": user,
@@ -84,11 +86,11 @@ class Pki:
         self._request("ca", "/CN=inventory-cluster", extensions, [])
 
     def _request(self, name: str, subject: str, extensions: Sequence[str], authority: Sequence[str | Path]) -> None:
-        """Make a key and a certificate; the certificate gets its name last, so that an interrupted one is made again."""
+        """Make a key and a certificate; the latter gets its name last, so that an interrupted one is made again."""
         wip = self.folder / f".{name}.crt"
         added = [word for extension in extensions for word in ("-addext", extension)]
-        files = ["-keyout", self.key(name), "-out", wip]
-        request = ["openssl", "req", "-x509", *_EC, "-config", self._config, "-days", _DAYS]
+        files: list[str | Path] = ["-keyout", self.key(name), "-out", wip]
+        request: list[str | Path] = ["openssl", "req", "-x509", *_EC, "-config", self._config, "-days", _DAYS]
         run([*request, *files, "-subj", subject, *added, *authority])
         wip.rename(self.certificate(name))
 

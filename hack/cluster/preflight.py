@@ -81,7 +81,8 @@ def require_go() -> Path:
     said = subprocess.run([found, "version"], capture_output=True, text=True, check=False).stdout
     version = parse_go_version(said)
     if version < _OLDEST_GO:
-        raise RefusedError(f"Go {'.'.join(map(str, _OLDEST_GO))} or newer is needed, {found} is {said.strip() or 'broken'}: get it with: {_GET_GO}")
+        oldest = ".".join(map(str, _OLDEST_GO))
+        raise RefusedError(f"Go {oldest} or newer is needed, {found} says {said.strip()!r}: get it with: {_GET_GO}")
     return found
 
 
@@ -97,7 +98,11 @@ def docker_answers() -> bool:
         return False
     try:
         done = subprocess.run(
-            ["docker", "info", "--format", "{{.ServerVersion}}"], capture_output=True, text=True, check=False, timeout=10
+            ["docker", "info", "--format", "{{.ServerVersion}}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=10,
         )
     except subprocess.TimeoutExpired:
         return False

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from cluster import build, cleanup, images, nodeimages, onenode, paths, preflight
 from cluster.errors import ClusterError, RefusedError
-from cluster.ownimages import OPERATOR, OWN, SERVICE, OwnImage
-from cluster.shell import run, succeeds
+from cluster.kubectl import Kubectl
+from cluster.ownimages import OWN, OwnImage
+from cluster.shell import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +87,9 @@ class Kind:
         if not preflight.docker_answers():
             raise RefusedError("CLUSTER=kind needs Docker and none answers: start Docker, or use CLUSTER=embedded")
         if shutil.which("kind") is None:
-            raise RefusedError("CLUSTER=kind needs the kind program on PATH: get it with: go install sigs.k8s.io/kind@latest")
+            raise RefusedError(
+                "CLUSTER=kind needs the kind program on PATH: get it with: go install sigs.k8s.io/kind@latest"
+            )
         build.ensure(["control-plane"])  # for kubectl
 
     def up(self) -> bool:
@@ -165,7 +168,9 @@ KINDS: dict[str, Callable[[], Target]] = {"embedded": Embedded, "kind": Kind, "c
 
 def choose(name: str) -> Target:
     """Return the cluster called `name`; without a name the one that fits this machine."""
-    wanted = name or ("embedded" if platform.system() == "Linux" and os.geteuid() == 0 and not _kind_is_at_hand() else "kind")
+    wanted = name or (
+        "embedded" if platform.system() == "Linux" and os.geteuid() == 0 and not _kind_is_at_hand() else "kind"
+    )
     if wanted not in KINDS:
         raise RefusedError(f"CLUSTER={wanted} is not known: it is one of {', '.join(KINDS)}")
     return KINDS[wanted]()
@@ -176,10 +181,6 @@ def _kind_is_at_hand() -> bool:
 
 
 def _ask(kubeconfig: Path) -> tuple[bool, str]:
-    command = [build.binary("kubectl"), f"--kubeconfig={kubeconfig}", "get", "--raw", "/readyz", "--request-timeout=10s"]
-    if succeeds(command, timeout=20):
+    if Kubectl(kubeconfig).succeeds("get", "--raw", "/readyz", "--request-timeout=10s", timeout=20):
         return True, f"answers, kubeconfig {kubeconfig}"
     return False, f"its API server does not answer, kubeconfig {kubeconfig}"
-
-
-__all__ = ["KINDS", "OPERATOR", "SERVICE", "Target", "choose"]

@@ -32,7 +32,8 @@ _NEW = (("DEMO-LAMP", "Desk lamp", 12), ("DEMO-CHAIR", "Office chair", 4), ("DEM
 @contextmanager
 def forwarded(kubeconfig: Path, namespace: str, service: str, port: int) -> Iterator[str]:
     """Forward a free port of this machine to a Service and yield its address."""
-    words = [binary("kubectl"), f"--kubeconfig={kubeconfig}", "-n", namespace, "port-forward", f"svc/{service}", f":{port}"]
+    kubectl = [str(binary("kubectl")), f"--kubeconfig={kubeconfig}", "-n", namespace]
+    words = [*kubectl, "port-forward", f"svc/{service}", f":{port}"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -52,7 +53,8 @@ def send(address: str, seconds: float) -> dict[int, int]:
     answers: dict[int, int] = {}
     deadline = time.monotonic() + seconds
     for sku, name, stock in _NEW:  # refused as duplicates when the demo ran before
-        _count(answers, _ask(address, "POST", "/api/products", {"sku": sku, "name": name, "stock_level": stock, "price": 9.5}))
+        product = {"sku": sku, "name": name, "stock_level": stock, "price": 9.5}
+        _count(answers, _ask(address, "POST", "/api/products", product))
     while time.monotonic() < deadline:
         status, body = _ask(address, "GET", "/api/products")
         _count(answers, (status, body))

