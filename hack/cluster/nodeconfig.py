@@ -101,6 +101,8 @@ def kubelet() -> dict[str, Any]:
         "evictionHard": {"nodefs.available": "1%", "imagefs.available": "1%", "memory.available": "100Mi"},
         "imageGCHighThresholdPercent": 100,
         "serializeImagePulls": False,
+        # An image that is on the node is used, also when the same one was once pulled under another name.
+        "imagePullCredentialsVerificationPolicy": "NeverVerify",
     }
 
 
