@@ -49,6 +49,12 @@ check: lint ## lint, types, import contracts and the fast tests: under 2 minutes
 test: lint cluster-up images ## everything that is a test, on a real cluster; a running demo is left alone
 	@$(bin)/pytest
 
+.PHONY: golden
+golden: $(venv) ## write everything that is made from sources anew: goldens, dashboards, the field reference
+	@PYTHONPATH=hack $(bin)/python -m dashboards
+	@$(bin)/python hack/reference.py
+	@$(bin)/pytest -q tests/golden --update-golden
+
 .PHONY: lint
 lint: $(venv) ## ruff, mypy, import-linter
 	@$(bin)/ruff check

@@ -101,9 +101,7 @@ def _status(parsed: argparse.Namespace) -> int:
 
 
 def _images(parsed: argparse.Namespace) -> None:
-    names, changed = _target(parsed).load()
-    for image, name in names.items():
-        print(f"{name}{' (new)' if image in changed else ''}")
+    print(*_target(parsed).load().values(), sep="\n")
 
 
 def _kubectl(parsed: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cluster import install, traffic
 from cluster.errors import ClusterError
 from cluster.kubectl import Kubectl
-from cluster.ownimages import OPERATOR, SERVICE
+from cluster.ownimages import SERVICE
 from cluster.paths import REPO
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ What next (each line works when pasted; Ctrl-C ends a port-forward):
 def run(target: Target) -> None:
     """Bring everything up and say how to use it; ClusterError when a needed part does not come."""
     _say("starting the cluster" if target.up() else "the cluster is running")
-    names, changed = target.load()
+    names = target.load()
     kubectl = Kubectl(target.kubeconfig())
     _say("installing the operator in the namespace " + install.NAMESPACE)
-    install.install(kubectl, names, restart=OPERATOR in changed)
+    changed = install.install(kubectl, names)
     _say(f"applying {_EXAMPLE.relative_to(REPO)} in the namespace {NAMESPACE}")
     kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     existed = kubectl.succeeds("-n", NAMESPACE, "get", f"deployment/{STACK}-inventory")

@@ -23,18 +23,33 @@ DEPLOYMENT = "inventory-operator"
 _VARIANT = REPO / "operator" / "deploy" / "cluster-wide"
 _CONTAINER = "operator"
 _ROLLOUT_SECONDS = 180
+_INSTALLED = "installed-images"
 
 
-def install(kubectl: Kubectl, names: dict[OwnImage, str], *, restart: bool) -> None:
-    """Apply the cluster-wide install and wait until the operator is ready; `restart` it when its image is new."""
-    existed = kubectl.succeeds("-n", NAMESPACE, "get", "deployment", DEPLOYMENT)
+def install(kubectl: Kubectl, names: dict[OwnImage, str]) -> set[OwnImage]:
+    """Apply the cluster-wide install, wait until the operator is ready, return the images that changed since the last.
+
+    The name of an image stays while its content changes: a ConfigMap remembers what was installed.
+    """
+    changed = _changed(kubectl, names)
     with tempfile.TemporaryDirectory() as folder:
         source = _overlay(Path(folder), names)
         kubectl("apply", "--server-side", "--force-conflicts", "-k", str(source))
     kubectl("wait", "--for=condition=Established", "crd/inventorystacks.inventorystack.dev", "--timeout=60s")
-    if existed and restart:
+    if OPERATOR in changed:
         kubectl("-n", NAMESPACE, "rollout", "restart", f"deployment/{DEPLOYMENT}")
     kubectl("-n", NAMESPACE, "rollout", "status", f"deployment/{DEPLOYMENT}", f"--timeout={_ROLLOUT_SECONDS}s")
+    metadata = {"name": _INSTALLED, "namespace": NAMESPACE}
+    digests = {image.short: image.digest() for image in names}
+    kubectl.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": digests})
+    return changed
+
+
+def _changed(kubectl: Kubectl, names: dict[OwnImage, str]) -> set[OwnImage]:
+    if not kubectl.succeeds("-n", NAMESPACE, "get", "configmap", _INSTALLED):
+        return set()
+    installed = kubectl.json("-n", NAMESPACE, "get", "configmap", _INSTALLED)["data"]
+    return {image for image in names if installed.get(image.short) != image.digest()}
 
 
 def uninstall(kubectl: Kubectl) -> None:

@@ -36,8 +36,8 @@ class Target(Protocol):
     def kubeconfig(self) -> Path:
         """Return the administrator's kubeconfig; ClusterError when there is no cluster."""
 
-    def load(self) -> tuple[dict[OwnImage, str], set[OwnImage]]:
-        """Bring our images there; return the names that pods there must use, and which of them are new there."""
+    def load(self) -> dict[OwnImage, str]:
+        """Bring our images there; return the names that pods there must use."""
 
     def status(self) -> tuple[bool, str]:
         """Tell whether it works, and describe it."""
@@ -60,17 +60,16 @@ class Embedded:
             raise ClusterError("the embedded cluster is not there: start it with: make cluster-up")
         return paths.KUBECONFIG
 
-    def load(self) -> tuple[dict[OwnImage, str], set[OwnImage]]:
+    def load(self) -> dict[OwnImage, str]:
         """Import what changed into containerd."""
         self.kubeconfig()
         nodeimages.ensure_stand_ins()
-        there, changed = nodeimages.inputs(), set()
+        there = nodeimages.inputs()
         for image, archive in images.ensure().items():
             digest = images.inputs_digest(archive)
             if there.get(image.name) != digest:
                 nodeimages.put(archive, {image.name: digest})
-                changed.add(image)
-        return {image: image.name for image in OWN}, changed
+        return {image: image.name for image in OWN}
 
     def status(self) -> tuple[bool, str]:
         """Describe programs and traces."""
@@ -113,11 +112,11 @@ class Kind:
             raise ClusterError("the kind cluster is not there: start it with: make cluster-up CLUSTER=kind")
         return self._kubeconfig
 
-    def load(self) -> tuple[dict[OwnImage, str], set[OwnImage]]:
+    def load(self) -> dict[OwnImage, str]:
         """Load both; kind itself skips what is there."""
         names = {image: image.name for image in images.ensure()}
         run(["kind", "load", "docker-image", "--name", _KIND_NAME, *names.values()])
-        return names, set(names)
+        return names
 
     def status(self) -> tuple[bool, str]:
         """Ask its API server."""
@@ -154,9 +153,9 @@ class Current:
             raise ClusterError(f"CLUSTER=current uses the current kubectl context, but there is no {path}")
         return path
 
-    def load(self) -> tuple[dict[OwnImage, str], set[OwnImage]]:
-        """Push to $REGISTRY; a changed image has a new name there, so nothing needs a restart."""
-        return images.push(os.environ.get("REGISTRY", "")), set()
+    def load(self) -> dict[OwnImage, str]:
+        """Push to $REGISTRY; a changed image has a new name there."""
+        return images.push(os.environ.get("REGISTRY", ""))
 
     def status(self) -> tuple[bool, str]:
         """Ask its API server."""

@@ -16,7 +16,6 @@ from tests.integration.operators import USER, Audit
 from cluster import install, paths, targets
 from cluster.errors import ClusterError
 from cluster.kubectl import Kubectl
-from cluster.ownimages import OPERATOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,8 +68,7 @@ def api(cluster: Kube) -> Api:
 @pytest.fixture(scope="session")
 def installed(target: Target, cluster: Kube) -> None:
     """The operator in the cluster, of the images that were built last; one that is there already is used."""
-    names, changed = target.load()
-    install.install(Kubectl(cluster.kubeconfig), names, restart=OPERATOR in changed)
+    install.install(Kubectl(cluster.kubeconfig), target.load())
 
 
 @pytest.fixture(scope="session")
@@ -100,4 +98,4 @@ def postgresql(cluster: Kube) -> Iterator[Databases]:
 @pytest.fixture
 def audit() -> Audit:
     """What the operator in the cluster writes, from the API server's audit log."""
-    return Audit(paths.STATE / "log" / "audit.log", USER.format(namespace=install.NAMESPACE))
+    return Audit(paths.AUDIT_LOG, USER.format(namespace=install.NAMESPACE))

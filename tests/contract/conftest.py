@@ -24,7 +24,9 @@ def _find(name: str) -> str:
     built = sorted((*cache.glob(f"*/{name}"), *cache.glob(f"*/*/{name}")), key=lambda file: file.stat().st_mtime)
     found = str(built[-1]) if built else shutil.which(name)
     if not found:
-        pytest.fail(f"{name} is neither under {cache} nor in PATH: `make cluster-build` builds it")
+        pytest.fail(
+            f"{name} is neither under {cache} nor in PATH: `PYTHONPATH=hack python3 -m cluster build promtools` builds it"
+        )
     return found
 
 

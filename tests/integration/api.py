@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
 import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 Object = dict[str, Any]
 T = TypeVar("T")
@@ -55,7 +57,9 @@ class Api:
         self._session.verify = _file(kubeconfig, cluster, "certificate-authority")
         self._session.cert = (_file(kubeconfig, user, "client-certificate"), _file(kubeconfig, user, "client-key"))
 
-    def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json", **query: str) -> requests.Response:
+    def request(
+        self, method: str, path: str, body: Any = None, content_type: str = "application/json", **query: str
+    ) -> requests.Response:
         return self._session.request(
             method,
             f"{self.server}/{path}",
@@ -120,7 +124,12 @@ def _file(kubeconfig: Path, entry: Object, key: str) -> str:
 def stack(name: str = "shop", spec: Object | None = None) -> Object:
     """An InventoryStack as a user writes it."""
     metadata = {"name": name}
-    return {"apiVersion": "inventorystack.dev/v1alpha1", "kind": "InventoryStack", "metadata": metadata, "spec": spec or {}}
+    return {
+        "apiVersion": "inventorystack.dev/v1alpha1",
+        "kind": "InventoryStack",
+        "metadata": metadata,
+        "spec": spec or {},
+    }
 
 
 def eventually(look: Callable[[], T], what: str, seconds: float = 20.0) -> T:

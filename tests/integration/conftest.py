@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from cluster.controlplane import ControlPlane
-from cluster.build import binary
-
 from tests.integration.api import Api, condition, eventually
 from tests.integration.operators import ROOT, USER, Audit, Operator, kustomized
+
+from cluster.build import binary
+from cluster.controlplane import ControlPlane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 _numbers = itertools.count(1)
 
@@ -57,9 +59,7 @@ def operator_kubeconfig(control_plane: ControlPlane) -> Path:
 
 
 @pytest.fixture(scope="session")
-def operator(
-    api: Api, operator_kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Operator]:
+def operator(api: Api, operator_kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """The one cluster-wide operator that most tests share; those that stop it start another."""
     log = tmp_path_factory.mktemp("operator") / "operator.log"
     with Operator(operator_kubeconfig, log, "--operator-namespace", "inventory-system") as running:

@@ -6,7 +6,6 @@ import copy
 import time
 
 import pytest
-
 from tests.integration.api import condition, eventually, stack
 
 EXTERNAL = {"service": {"replicas": 2, "database": {"external": {"secretKeyRef": {"name": "db", "key": "url"}}}}}
@@ -60,7 +59,9 @@ def test_nothing_is_written_to_the_resource_but_its_status(api, operator, namesp
     assert seen["metadata"]["generation"] == applied["metadata"]["generation"]
 
 
-def test_client_side_and_server_side_apply_both_work(api, operator, namespace, kubectl, control_plane, tmp_path, settled):
+def test_client_side_and_server_side_apply_both_work(
+    api, operator, namespace, kubectl, control_plane, tmp_path, settled
+):
     import json
     import subprocess
 
@@ -159,7 +160,9 @@ def intent(obj: dict) -> dict:
 
 
 def test_additions_of_others_stay_but_not_keys_and_containers(api, shop) -> None:
-    api.patch("ConfigMap", shop, "shop-prometheus", {"data": {"extra.yml": "x"}, "metadata": {"annotations": {"team": "a"}}})
+    api.patch(
+        "ConfigMap", shop, "shop-prometheus", {"data": {"extra.yml": "x"}, "metadata": {"annotations": {"team": "a"}}}
+    )
     extra = {"name": "extra", "image": "docker.io/library/busybox:1"}
     pods = {"template": {"spec": {"containers": [extra]}, "metadata": {"annotations": {"team": "a"}}}}
     api.strategic("Deployment", shop, "shop-prometheus", {"spec": pods, "metadata": {"labels": {"team": "a"}}})

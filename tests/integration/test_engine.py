@@ -6,11 +6,11 @@ import random
 import time
 
 import pytest
-from cluster.controlplane import ControlPlane
-
 from tests.integration.api import Api, condition, eventually, stack
 from tests.integration.conftest import prepare
 from tests.integration.operators import USER, Audit, Operator, kustomized
+
+from cluster.controlplane import ControlPlane
 
 #: Namespaced children of `spec: {}`.
 CHILDREN = 27
@@ -107,7 +107,9 @@ def test_what_was_deleted_while_it_was_away_is_made_again_or_cleaned_up(plane, k
         eventually(lambda: api.get("ConfigMap", "one", "shop-grafana")["data"]["grafana.ini"] != "[server]", "repair")
         left = {"PersistentVolumeClaim", "Secret"}
         eventually(lambda: {kind for kind, _ in api.children("one", "third")} == left, "only what Retain keeps", 40)
-        eventually(lambda: not api.list("ClusterRoleBinding", None, "inventorystack.dev/stack=third"), "the binding to go")
+        eventually(
+            lambda: not api.list("ClusterRoleBinding", None, "inventorystack.dev/stack=third"), "the binding to go"
+        )
     finally:
         operator.stop()
 

@@ -1,4 +1,4 @@
-"""An API server whose CRD checks nothing (an older one, or one that somebody loosened): the operator checks it all again."""
+"""An API server whose CRD checks nothing (older, or loosened by somebody): the operator checks it all again."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import copy
 
 import pytest
 import yaml
-from cluster.controlplane import ControlPlane
-
 from tests.integration.api import Api, condition, eventually, stack
 from tests.integration.conftest import prepare
 from tests.integration.operators import ROOT, USER, Audit, Operator
 
+from cluster.controlplane import ControlPlane
+
 SPECS = yaml.safe_load((ROOT / "tests/integration/invalid_specs.yaml").read_text())
-INVALID = [case for case in SPECS if case["by"] != "reference" and "metadata" not in case and isinstance(case.get("spec"), dict)]
+INVALID = [
+    case
+    for case in SPECS
+    if case["by"] != "reference" and "metadata" not in case and isinstance(case.get("spec"), dict)
+]
 NAMESPACE = "loose"
 
 
@@ -87,7 +91,12 @@ def test_the_last_good_state_keeps_running(loose) -> None:
     eventually(lambda: condition(api.get("InventoryStack", NAMESPACE, "shop"), "Ready"), "its status")
     before = copy.deepcopy(api.children(NAMESPACE, "shop"))
     audit.mark()
-    api.patch("InventoryStack", NAMESPACE, "shop", {"spec": {"prometheus": {"retention": "soon"}, "grafana": {"enabled": False}}})
+    api.patch(
+        "InventoryStack",
+        NAMESPACE,
+        "shop",
+        {"spec": {"prometheus": {"retention": "soon"}, "grafana": {"enabled": False}}},
+    )
 
     def stalled() -> dict:
         found = condition(api.get("InventoryStack", NAMESPACE, "shop"), "Stalled")
@@ -102,5 +111,6 @@ def test_the_last_good_state_keeps_running(loose) -> None:
     assert {write.split("/")[0] for write in audit.writes()} == {"patch inventorystacks", "create events"}
     api.patch("InventoryStack", NAMESPACE, "shop", {"spec": {"prometheus": None, "grafana": None}})
     eventually(
-        lambda: condition(api.get("InventoryStack", NAMESPACE, "shop"), "Stalled")["status"] == "False", "Stalled to end"
+        lambda: condition(api.get("InventoryStack", NAMESPACE, "shop"), "Stalled")["status"] == "False",
+        "Stalled to end",
     )

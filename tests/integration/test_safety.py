@@ -6,7 +6,6 @@ import base64
 import json
 
 import pytest
-
 from tests.integration.api import condition, eventually, stack
 from tests.integration.test_children import EXTERNAL, URL, database_secret
 
@@ -90,7 +89,9 @@ def test_deletion_follows_the_policy_and_needs_no_operator(api, operator, namesp
     api.apply(stack(spec={"deletionPolicy": policy}), namespace)
     settled(namespace)
     api.delete("InventoryStack", namespace, "shop")
-    kept = {("PersistentVolumeClaim", f"shop-{part}") for part in ("inventory", "prometheus", "alertmanager", "grafana")}
+    kept = {
+        ("PersistentVolumeClaim", f"shop-{part}") for part in ("inventory", "prometheus", "alertmanager", "grafana")
+    }
     kept |= {("Secret", "shop-grafana"), ("Secret", "shop-digest-key")}
     wanted = kept if policy == "Retain" else set()
     eventually(lambda: set(api.children(namespace, "shop")) == wanted, f"exactly {sorted(wanted)} to be left", 30)
@@ -117,7 +118,9 @@ def test_switching_the_policy_rewrites_owner_references_only(api, operator, name
 def test_a_new_stack_adopts_what_its_predecessor_left(api, operator, namespace, settled) -> None:
     api.apply(stack(), namespace)
     settled(namespace)
-    old = {key: c for key, c in api.children(namespace, "shop").items() if key[0] in {"PersistentVolumeClaim", "Secret"}}
+    old = {
+        key: c for key, c in api.children(namespace, "shop").items() if key[0] in {"PersistentVolumeClaim", "Secret"}
+    }
     api.delete("InventoryStack", namespace, "shop")
     api.apply(stack(), namespace)  # at once: its predecessor's children are still going
     settled(namespace)
@@ -126,7 +129,9 @@ def test_a_new_stack_adopts_what_its_predecessor_left(api, operator, namespace, 
         found = api.get("InventoryStack", namespace, "shop")
         live = api.children(namespace, "shop")
         uid = found["metadata"]["uid"]
-        return len(live) > 20 and all(c["metadata"]["labels"]["inventorystack.dev/stack-uid"] == uid for c in live.values())
+        return len(live) > 20 and all(
+            c["metadata"]["labels"]["inventorystack.dev/stack-uid"] == uid for c in live.values()
+        )
 
     eventually(complete, "the new stack to own every child", 30)
     new = api.children(namespace, "shop")
@@ -153,7 +158,8 @@ def test_an_object_of_somebody_else_is_never_touched(api, operator, namespace, s
 
     eventually(taken_over, "the name to be used once it is free", 15)
     eventually(
-        lambda: condition(api.get("InventoryStack", namespace, "shop"), "Stalled")["status"] == "False", "Stalled to end"
+        lambda: condition(api.get("InventoryStack", namespace, "shop"), "Stalled")["status"] == "False",
+        "Stalled to end",
     )
 
 

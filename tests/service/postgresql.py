@@ -15,6 +15,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from cluster import preflight
+
 PASSWORD = "s3cr3t-pa55word"
 
 
@@ -22,9 +24,10 @@ PASSWORD = "s3cr3t-pa55word"
 class Cluster:
     folder: Path
     programs: Path
+    port: int = 5432
 
     def url(self, database: str) -> str:
-        return f"postgresql://postgres:{PASSWORD}@/{database}?host={self.folder}"
+        return f"postgresql://postgres:{PASSWORD}@/{database}?host={self.folder}&port={self.port}"
 
     def execute(self, statement: str, *names: str) -> None:
         """Run one statement outside of a transaction; `{}` in it are identifiers."""
@@ -54,10 +57,12 @@ class Cluster:
         assert log.returncode == 0, f"{program} failed: {log.stderr}"
 
 
-def start() -> Cluster:
+def start(address: str = "", port: int = 5432) -> Cluster:
+    """Start a cluster on its Unix socket and, where an address is given, on that."""
+    preflight.require_packages({"/usr/bin/pg_ctlcluster": "postgresql"})
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     assert found, "These tests need PostgreSQL's programs under /usr/lib/postgresql: on Debian, install `postgresql`."
-    cluster = Cluster(Path(tempfile.mkdtemp(prefix="inventory-pg-", dir="/tmp")), found[-1].parent)
+    cluster = Cluster(Path(tempfile.mkdtemp(prefix="inventory-pg-", dir="/tmp")), found[-1].parent, port)
     password = cluster.folder / "password"
     password.write_text(PASSWORD)
     if os.geteuid() == 0:
@@ -65,7 +70,10 @@ def start() -> Cluster:
             shutil.chown(path, "postgres", "postgres")
     data = str(cluster.folder / "data")
     cluster.run("initdb", "-D", data, "-U", "postgres", "-A", "scram-sha-256", f"--pwfile={password}", "--no-sync")
-    options = f"-k {cluster.folder} -c listen_addresses='' -c fsync=off -c max_connections=200"
+    if address:
+        with Path(data, "pg_hba.conf").open("a") as rules:
+            rules.write("host all all samenet scram-sha-256\nhost all all 10.244.0.0/16 scram-sha-256\n")
+    options = f"-k {cluster.folder} -p {port} -c listen_addresses='{address}' -c fsync=off -c max_connections=200"
     cluster.run("pg_ctl", "-D", data, "-w", "-l", str(cluster.folder / "log"), "-o", options, "start")
     return cluster
 

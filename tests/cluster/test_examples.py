@@ -1,0 +1,117 @@
+"""Every file in examples/ gives a working stack, and neighbours do not mix. On real pods and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import base64
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.cluster.prometheus import Part, Prometheus
+from tests.cluster.test_stack import MINUTES, NO_GRAFANA, is_ready, pods
+from tests.integration.api import condition, eventually, stack
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+MEMORY = "container_memory_working_set_bytes"
+TARGETS = 'up{job=~"service|annotated"}'
+GRAFANA_ALONE = {"Ready", "GrafanaAvailable"}
+
+
+def working(api, namespace: str, name: str) -> bool:
+    """Every condition is as it should be; Grafana's image may be the one thing that this cluster can't pull."""
+    found = api.get("InventoryStack", namespace, name)
+    conditions = found.get("status", {}).get("conditions", ())
+    false = {c["type"] for c in conditions if c["status"] != "True"} - {"Stalled", "Reconciling"}
+    reasons = {condition(found, name).get("reason") for name in false}
+    return bool(conditions) and (not false or (false == GRAFANA_ALONE and reasons == {"ImagePullBackOff"}))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_each_example_works(api, installed, new_namespace, kubectl, postgresql, example) -> None:
+    name = yaml.safe_load(example.read_text())["metadata"]["name"]
+    with new_namespace(name) as namespace, postgresql.database(namespace) as url:
+        secrets = {
+            "production-database": {"url": url},
+            "production-grafana": {"admin-user": "admin", "admin-password": "example"},
+        }
+        for secret, values in secrets.items():
+            data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+            api.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret}, "data": data}, namespace)
+        kubectl("-n", namespace, "apply", "-f", str(example))
+        eventually(lambda: working(api, namespace, name), f"{example.name} to work", MINUTES)
+        found = api.get("InventoryStack", namespace, name)
+        assert condition(found, "DatabaseAvailable")["status"] == "True"
+        products = Part(api, namespace, f"{name}-inventory", 5000).get("api/products")
+        assert products["success"]
+        up = Prometheus(api, namespace, name)
+        wanted = {pod["metadata"]["name"] for pod in pods(api, namespace, name, "service")}
+        eventually(lambda: set(up.values('up{job="service"} == 1', "pod")) == wanted, "every pod to be scraped", 120)
+        kubectl("-n", namespace, "delete", "-f", str(example), "--timeout=60s")
+
+
+def test_two_stacks_in_one_namespace_do_not_mix(api, installed, new_namespace) -> None:
+    with new_namespace("two") as namespace:
+        for name in ("shop", "shop-b"):
+            api.apply(stack(name, {**NO_GRAFANA, "alerting": {"enabled": False}}), namespace)
+        for name in ("shop", "shop-b"):
+            eventually(lambda name=name: is_ready(api, namespace, name), f"{name} to be Ready", MINUTES)
+        Part(api, namespace, "shop-inventory", 5000).request("POST", "api/products", {"name": "A", "sku": "ONLY-A"})
+        for name in ("shop", "shop-b"):
+            own = {p["metadata"]["name"] for c in ("service", "prometheus") for p in pods(api, namespace, name, c)}
+            prometheus = Prometheus(api, namespace, name)
+            eventually(lambda p=prometheus, own=own: set(p.values(MEMORY, "pod")) == own, "its containers", 90)
+            (service,) = pods(api, namespace, name, "service")
+            only = {service["metadata"]["name"]}
+            eventually(lambda p=prometheus, only=only: set(p.values(TARGETS, "pod")) == only, "its pod, alone", 60)
+        eventually(lambda: Prometheus(api, namespace, "shop").query("product_stock_level"), "its product", 30)
+        assert not Prometheus(api, namespace, "shop-b").query("product_stock_level")
+
+
+def test_a_changed_database_secret_rolls_the_service_to_the_new_database(
+    api, installed, new_namespace, postgresql
+) -> None:
+    with (
+        new_namespace("rotate") as namespace,
+        postgresql.database("first") as one,
+        postgresql.database("second") as two,
+    ):
+        data = {"url": base64.b64encode(one.encode()).decode()}
+        api.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "data": data}, namespace)
+        external = {"external": {"secretKeyRef": {"name": "db", "key": "url"}}}
+        spec = {**NO_GRAFANA, "alerting": {"enabled": False}, "service": {"replicas": 2, "database": external}}
+        api.apply(stack(spec=spec), namespace)
+        eventually(lambda: is_ready(api, namespace), "the stack to be Ready", MINUTES)
+        service = Part(api, namespace, "shop-inventory", 5000)
+        assert service.request("POST", "api/products", {"name": "A", "sku": "FIRST-1"}).status_code == 201
+        api.patch("Secret", namespace, "db", {"data": {"url": base64.b64encode(two.encode()).decode()}})
+
+        def moved() -> bool:
+            answer = service.get("api/products")
+            return bool(answer) and answer["products"] == [] and is_ready(api, namespace)
+
+        eventually(moved, "the service to use the second database", MINUTES)
+        assert postgresql.count("first", "products") == 1
+
+
+def test_steady_state_writes_nothing_with_pods_that_run_and_an_image_that_can_not_be_pulled(
+    api, installed, new_namespace, audit
+) -> None:
+    with new_namespace("quiet") as namespace:
+        api.apply(stack("healthy", {**NO_GRAFANA, "alerting": {"enabled": False}}), namespace)
+        broken = {**NO_GRAFANA, "service": {"image": "registry.invalid/none:1"}, "alerting": {"enabled": False}}
+        api.apply(stack("broken", broken), namespace)
+        eventually(lambda: is_ready(api, namespace, "healthy"), "the healthy stack", MINUTES)
+
+        def reported() -> bool:
+            found = api.get("InventoryStack", namespace, "broken")
+            prometheus = condition(found, "PrometheusAvailable").get("status")
+            return condition(found, "Ready").get("reason") == "ImagePullBackOff" and prometheus == "True"
+
+        eventually(reported, "the image to be named", MINUTES)
+        message = condition(api.get("InventoryStack", namespace, "broken"), "ServiceAvailable")["message"]
+        assert "image registry.invalid/none:1 can't be pulled" in message
+        time.sleep(10)  # what is still under way ends
+        audit.mark()
+        time.sleep(60)
+        assert [write for write in audit.writes() if "quiet" in write or "broken" in write or "healthy" in write] == []

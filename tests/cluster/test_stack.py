@@ -1,0 +1,183 @@
+"""One stack as its user has it: made by `kubectl apply`, working, measured, and not lost. On real pods."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from tests.cluster.prometheus import Part, Prometheus
+from tests.integration.api import condition, eventually, stack
+
+NO_GRAFANA = {"grafana": {"enabled": False}}
+SHOP = {**NO_GRAFANA, "service": {"loadSampleData": True}}
+MINUTES = 180.0
+
+
+def pods(api, namespace: str, name: str, component: str) -> list[dict]:
+    selector = f"inventorystack.dev/stack={name},app.kubernetes.io/component={component}"
+    found = api.list("Pod", namespace, selector)
+    return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+
+def is_ready(api, namespace: str, name: str = "shop") -> bool:
+    found = api.get("InventoryStack", namespace, name)
+    return condition(found, "Ready").get("status") == "True" and (
+        found["status"]["observedGeneration"] == found["metadata"]["generation"]
+    )
+
+
+@pytest.fixture(scope="module")
+def shop(api, installed, new_namespace):
+    """A Ready stack with sample products, for the tests that only look at it or restore what they change."""
+    with new_namespace("shop") as namespace:
+        api.apply(stack(spec=SHOP), namespace)
+        eventually(lambda: is_ready(api, namespace), "the stack to be Ready", MINUTES)
+        yield namespace
+
+
+@pytest.fixture(scope="module")
+def service(api, shop) -> Part:
+    return Part(api, shop, "shop-inventory", 5000)
+
+
+@pytest.fixture(scope="module")
+def prometheus(api, shop) -> Prometheus:
+    return Prometheus(api, shop, "shop")
+
+
+def test_kubectl_wait_and_get_and_describe_read_well(shop, kubectl) -> None:
+    kubectl("-n", shop, "wait", "--for=condition=Ready", "invstack/shop", "--timeout=10s")
+    header, row = kubectl("-n", shop, "get", "invstack", "shop", "-o", "wide").splitlines()
+    assert header.split()[:4] == ["NAME", "READY", "REASON", "AGE"]
+    assert row.split()[:3] == ["shop", "True", "Available"]
+    assert "inventory-service:" in row
+    assert f"http://shop-prometheus.{shop}.svc:9090" in row
+    described = kubectl("-n", shop, "describe", "invstack", "shop")
+    assert "every component is available" in described
+    assert "Ready is True" in described, "the Event of the transition"
+
+
+def test_explain_reads_well(kubectl) -> None:
+    explained = kubectl("explain", "invstack.spec", "--recursive")
+    assert "lowStockThreshold" in explained
+    assert "secretKeyRef" in explained
+
+
+def test_every_service_pod_is_scraped(api, shop, prometheus) -> None:
+    wanted = {pod["metadata"]["name"]: 1.0 for pod in pods(api, shop, "shop", "service")}
+    assert wanted
+    found = eventually(lambda: prometheus.values('up{job="service"} == 1', "pod"), "an `up` target", 60)
+    assert found == wanted
+    assert eventually(lambda: prometheus.query('up{job=~"prometheus|alertmanager"} == 1'), "the others", 60)
+    assert not prometheus.query("up == 0")
+
+
+def test_stock_in_prometheus_agrees_with_the_api(prometheus, service) -> None:
+    products = service.get("api/products")["products"]
+    assert len(products) >= 5, "sample products"
+    first = products[0]
+    answer = service.request("POST", f"api/products/{first['id']}/restock", {"quantity": 7})
+    assert answer.status_code == 200, answer.text
+
+    def agrees() -> bool:
+        truth = {p["sku"]: float(p["stock_level"]) for p in service.get("api/products")["products"]}
+        return prometheus.values("product_stock_level", "sku") == truth
+
+    eventually(agrees, "the stock levels to agree", 30)
+    assert prometheus.values("restock_operations_total", "product_id")[str(first["id"])] >= 1
+
+
+def test_cpu_and_memory_of_every_pod_are_there_and_of_no_other(api, shop, prometheus) -> None:
+    wanted = {
+        pod["metadata"]["name"]
+        for component in ("service", "prometheus", "alertmanager")
+        for pod in pods(api, shop, "shop", component)
+    }
+    for metric in ("container_cpu_usage_seconds_total", "container_memory_working_set_bytes"):
+        eventually(lambda metric=metric: set(prometheus.values(metric, "pod")) >= wanted, f"{metric} of {wanted}", 90)
+    every = set(prometheus.values('{job="cadvisor", __name__=~"container_.+"}', "pod"))
+    assert {pod for pod in every if not pod.startswith("shop-")} == set()
+    assert set(prometheus.values('container_memory_working_set_bytes{container!=""}', "namespace")) == {shop}
+
+
+def test_history_survives_a_restart_of_prometheus(api, shop, prometheus) -> None:
+    since = time.time()
+    eventually(lambda: prometheus.query("up"), "samples", 60)
+    (old,) = pods(api, shop, "shop", "prometheus")
+    api.delete("Pod", shop, old["metadata"]["name"])
+
+    def restarted() -> bool:
+        live = pods(api, shop, "shop", "prometheus")
+        return [p["metadata"]["uid"] for p in live] != [old["metadata"]["uid"]] and is_ready(api, shop)
+
+    eventually(restarted, "another Prometheus pod", MINUTES)
+    before = str(since)
+
+    def history() -> list:
+        answer = prometheus.get("api/v1/query", query="product_stock_level", time=before)
+        return answer["data"]["result"] if answer else []
+
+    assert eventually(history, "samples from before the restart", 60)
+
+
+def test_a_change_reaches_prometheus_within_15_s_without_a_restart(api, shop, prometheus) -> None:
+    before = pods(api, shop, "shop", "prometheus")
+    api.apply(stack(spec={**SHOP, "prometheus": {"externalLabels": {"region": "here"}}}), shop)
+
+    def loaded() -> bool:
+        answer = prometheus.get("api/v1/status/config")
+        return bool(answer) and "region: here" in answer["data"]["yaml"]
+
+    eventually(loaded, "the new configuration", 15)
+    after = pods(api, shop, "shop", "prometheus")
+    assert [pod["metadata"]["uid"] for pod in after] == [pod["metadata"]["uid"] for pod in before]
+    assert after[0]["status"]["containerStatuses"][0]["restartCount"] == 0
+    api.apply(stack(spec=SHOP), shop)
+
+
+def test_pods_are_not_root_and_can_not_write_their_root(api, shop, kubectl) -> None:
+    for component, container in (
+        ("service", "service"),
+        ("prometheus", "prometheus"),
+        ("alertmanager", "alertmanager"),
+    ):
+        (pod,) = pods(api, shop, "shop", component)
+        name = pod["metadata"]["name"]
+        uid = kubectl("-n", shop, "exec", name, "-c", container, "--", "sh", "-c", "id -u; touch /x 2>&1 || true")
+        first, second = uid.split("\n", 1)
+        assert int(first) >= 1000, component
+        assert "Read-only file system" in second, component
+        assert "hostPath" not in str(pod["spec"]["volumes"])
+
+
+def test_a_deleted_pod_loses_no_product(api, shop, service) -> None:
+    made = service.request("POST", "api/products", {"name": "Kept", "sku": "KEPT-1", "stock_level": 3})
+    assert made.status_code == 201, made.text
+    (pod,) = pods(api, shop, "shop", "service")
+    api.delete("Pod", shop, pod["metadata"]["name"])
+
+    def back() -> bool:
+        live = [p["metadata"]["name"] for p in api.list("Pod", shop) if "-inventory-" in p["metadata"]["name"]]
+        return live != [] and pod["metadata"]["name"] not in live and is_ready(api, shop)
+
+    eventually(back, "another pod of the service", MINUTES)
+    kept = [p for p in service.get("api/products")["products"] if p["sku"] == "KEPT-1"]
+    assert kept[0]["stock_level"] == 3
+    assert service.request("DELETE", f"api/products/{kept[0]['id']}").status_code == 200
+    eventually(lambda: is_ready(api, shop), "the stack to be Ready", MINUTES)
+
+
+def test_a_deleted_stack_leaves_its_volumes_and_a_new_one_finds_them(api, installed, new_namespace) -> None:
+    with new_namespace("retain") as namespace:
+        api.apply(stack(spec={**NO_GRAFANA, "containerMetrics": "none"}), namespace)
+        eventually(lambda: is_ready(api, namespace), "the stack to be Ready", MINUTES)
+        service = Part(api, namespace, "shop-inventory", 5000)
+        assert service.request("POST", "api/products", {"name": "Old", "sku": "OLD-1"}).status_code == 201
+        api.delete("InventoryStack", namespace, "shop")
+        eventually(lambda: not api.list("Deployment", namespace), "the children to go", MINUTES)
+        eventually(lambda: not api.list("Pod", namespace), "the pods to go", MINUTES)
+        claims = {claim["metadata"]["name"] for claim in api.list("PersistentVolumeClaim", namespace)}
+        assert claims == {"shop-inventory", "shop-prometheus", "shop-alertmanager"}
+        api.apply(stack(spec={**NO_GRAFANA, "containerMetrics": "none"}), namespace)
+        eventually(lambda: is_ready(api, namespace), "the new stack to be Ready", MINUTES)
+        assert [p["sku"] for p in service.get("api/products")["products"]] == ["OLD-1"]
