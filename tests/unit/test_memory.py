@@ -1,0 +1,59 @@
+"""What is remembered of a child: a refusal is believed for a while, and for exactly the same write only."""
+
+from __future__ import annotations
+
+import pytest
+
+from inventory_operator import memory
+from inventory_operator.cluster import ApiError
+from inventory_operator.memory import Memory
+
+REFUSED, FORBIDDEN = ApiError(422, "Invalid", "no"), ApiError(403, "Forbidden", "no")
+
+
+def test_nothing_is_refused_at_first() -> None:
+    Memory().raise_if_refused("stamp", b"")
+
+
+def test_the_same_write_is_not_sent_again_at_once() -> None:
+    remembered = Memory()
+    remembered.failed("stamp", b"fields", REFUSED)
+    with pytest.raises(ApiError) as raised:
+        remembered.raise_if_refused("stamp", b"fields")
+    assert raised.value is REFUSED
+
+
+@pytest.mark.parametrize("changed", [("another", b"fields"), ("stamp", b"others")])
+def test_another_manifest_or_another_live_object_may_be_tried_at_once(changed) -> None:
+    remembered = Memory()
+    remembered.failed("stamp", b"fields", REFUSED)
+    remembered.raise_if_refused(*changed)
+
+
+@pytest.mark.parametrize(("error", "first"), [(REFUSED, 15.0), (FORBIDDEN, 0.1)])
+def test_pauses_double_up_to_the_longest(error, first) -> None:
+    remembered = Memory()
+    for failures in range(20):
+        remembered.failed("stamp", b"", error)
+        expected = min(memory.LONGEST_PAUSE_SECONDS, first * 2 ** min(failures, 12))
+        assert expected - 0.05 < remembered.retry_seconds <= expected + 0.001
+
+
+def test_after_the_pause_it_may_be_tried_again() -> None:
+    remembered = Memory()
+    remembered.failed("stamp", b"", REFUSED)
+    remembered._not_before -= 15.0
+    remembered.raise_if_refused("stamp", b"")
+    assert remembered.retry_seconds == 0.01
+
+
+def test_a_success_ends_the_refusal_and_its_pauses() -> None:
+    remembered = Memory()
+    for _ in range(4):
+        remembered.failed("stamp", b"", REFUSED)
+    remembered.succeeded("stamp", b"fields", 7)
+    assert remembered.applied == ("stamp", b"fields")
+    assert remembered.verified == (7, "stamp")
+    remembered.raise_if_refused("stamp", b"")
+    remembered.failed("stamp", b"", REFUSED)
+    assert remembered.retry_seconds <= 15.0

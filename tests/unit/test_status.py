@@ -1,0 +1,269 @@
+"""The status as a summary: worst first, truthful during a rollout, and still when nothing changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from inventory_operator import naming, status
+from inventory_operator.failure import Failure
+from inventory_operator.spec import parse
+
+Object = dict[str, Any]
+NOW, BEFORE = "2026-02-02T00:00:00Z", "2026-01-01T00:00:00Z"
+STACK = naming.Stack("ns", "shop", "u")
+FAILURE = Failure("grafana", "Service shop-grafana", "ApplyFailed", "Service shop-grafana: quota", permanent=False)
+REFUSAL = Failure("grafana", "Service shop-grafana", "NameTaken", "Service shop-grafana is taken", permanent=True)
+TYPES = ("service", "prometheus", "alertmanager", "grafana")
+
+
+def labels(component: str) -> Object:
+    return {"labels": naming.labels(STACK, component)}
+
+
+def deployment(component: str = "service", wanted: int = 1, generation: int = 3, **state: Any) -> Object:
+    state = {
+        "observedGeneration": 3,
+        "replicas": wanted,
+        "updatedReplicas": wanted,
+        "availableReplicas": wanted,
+        **state,
+    }
+    template = {"spec": {"containers": [{"name": "main", "image": "registry.example.com/i:1"}]}}
+    spec = {"replicas": wanted, "template": template}
+    return {
+        "kind": "Deployment",
+        "metadata": {"generation": generation, **labels(component)},
+        "spec": spec,
+        "status": state,
+    }
+
+
+def pod(component: str = "service", *, ready: bool = True, waiting: str = "", **metadata: Any) -> Object:
+    state = {"waiting": {"reason": waiting}} if waiting else {"running": {}}
+    container = {"name": "main", "image": "i:2", "ready": ready, "state": state, "started": not waiting}
+    conditions = [{"type": "Ready", "status": str(ready)}]
+    meta = {"name": f"{component}-pod", "creationTimestamp": BEFORE, **labels(component), **metadata}
+    return {"kind": "Pod", "metadata": meta, "status": {"containerStatuses": [container], "conditions": conditions}}
+
+
+def summary(
+    *children: Object,
+    spec: Object | None = None,
+    problem: status.Problem | None = None,
+    failures: tuple[Failure, ...] = (),
+    old: Object | None = None,
+    notes: Object | None = None,
+    invalid: bool = False,
+) -> Object:
+    metadata = {"name": "shop", "namespace": "ns", "uid": "u", "generation": 7}
+    stack = {"metadata": metadata, "spec": spec or {}, "status": old or {}}
+    parsed = None if invalid else parse(stack)
+    return status.summarize(status.Observed(stack, parsed, problem, failures, children, notes or {}), NOW)
+
+
+def of(found: Object, condition_type: str) -> Object:
+    return next((c for c in found["conditions"] if c["type"] == condition_type), {})
+
+
+def says(found: Object, condition_type: str) -> tuple[str, str]:
+    condition = of(found, condition_type)
+    return condition["status"], condition["reason"]
+
+
+HEALTHY = (*(deployment(name) for name in TYPES), *(pod(name) for name in TYPES))
+#: All but the service.
+REST = tuple(child for child in HEALTHY if child["metadata"]["labels"][naming.COMPONENT_LABEL] != "service")
+
+
+def test_a_healthy_stack_is_ready() -> None:
+    found = summary(*HEALTHY)
+    good = {c["type"]: c["status"] for c in found["conditions"]}
+    assert good == {**dict.fromkeys(status.CONDITIONS, "True"), "Reconciling": "False", "Stalled": "False"}
+    assert [c["type"] for c in found["conditions"]] == list(status.CONDITIONS)
+    assert found["observedGeneration"] == 7
+    assert {c["observedGeneration"] for c in found["conditions"]} == {7}
+    assert all(c["reason"] and c["message"] for c in found["conditions"])
+
+
+def test_a_new_stack_is_not_ready_and_says_that_it_is_being_made() -> None:
+    found = summary()
+    assert says(found, "Ready") == ("False", "Creating")
+    assert says(found, "Reconciling") == ("True", "Creating")
+    assert says(found, "Stalled")[0] == "False"
+    assert says(found, "DatabaseAvailable") == ("Unknown", "NoPodRunning")
+
+
+def test_a_transition_moves_its_time_and_nothing_else_does() -> None:
+    old = summary(*HEALTHY)
+    for condition in old["conditions"]:
+        condition["lastTransitionTime"] = BEFORE
+    waits = pod(waiting="ImagePullBackOff", ready=False)
+    found = summary(*REST, deployment(availableReplicas=0), waits, old=old)
+    times = {c["type"]: c["lastTransitionTime"] for c in found["conditions"]}
+    moved = {name for name, time in times.items() if time == NOW}
+    assert moved == {"Ready", "Reconciling", "ServiceAvailable", "DatabaseAvailable"}
+    assert {time for name, time in times.items() if name not in moved} == {BEFORE}
+
+
+def test_another_reason_alone_is_no_transition() -> None:
+    old = summary(*REST, deployment(availableReplicas=0))
+    for condition in old["conditions"]:
+        condition["lastTransitionTime"] = BEFORE
+    crash = pod(waiting="ErrImagePull", ready=False)
+    found = summary(*REST, deployment(availableReplicas=0), crash, old=old)
+    assert says(found, "ServiceAvailable") == ("False", "ImagePullBackOff")
+    assert of(found, "ServiceAvailable")["lastTransitionTime"] == BEFORE
+
+
+@pytest.mark.parametrize(("component", "switch"), [("grafana", "grafana"), ("alertmanager", "alerting")])
+def test_what_is_off_has_no_condition_and_no_address(component, switch) -> None:
+    found = summary(*HEALTHY, spec={switch: {"enabled": False}})
+    assert of(found, status.COMPONENT_CONDITIONS[component]) == {}
+    assert component not in found["endpoints"]
+    assert says(found, "Ready")[0] == "True"
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{"observedGeneration": 2}, {"updatedReplicas": 0}, {"replicas": 2}],
+    ids=["not-seen-yet", "old-pods-serve", "old-pods-left"],
+)
+def test_a_rollout_under_way_serves_but_is_not_ready(state) -> None:
+    found = summary(*REST, deployment(**state), pod())
+    assert says(found, "ServiceAvailable") == ("True", "RollingOut")
+    assert says(found, "Ready") == ("False", "RollingOut")
+    assert says(found, "Reconciling")[0] == "True"
+
+
+def test_a_stuck_rollout_names_the_new_pod_while_old_ones_serve() -> None:
+    new = pod(ready=False, waiting="ImagePullBackOff", name="new", creationTimestamp=NOW)
+    found = summary(*REST, deployment(updatedReplicas=0, replicas=2), pod(), new)
+    assert says(found, "ServiceAvailable") == ("True", "ImagePullBackOff")
+    assert says(found, "Ready") == ("False", "ImagePullBackOff")
+    assert "pod new: container main: image i:2" in of(found, "Ready")["message"]
+    assert says(found, "DatabaseAvailable")[0] == "True"
+
+
+def test_what_does_not_serve_comes_before_what_is_only_rolled_out() -> None:
+    rolling = deployment("service", updatedReplicas=0)
+    down = deployment("grafana", availableReplicas=0)
+    others = [child for child in HEALTHY if child["kind"] == "Pod"]
+    others += [deployment("prometheus"), deployment("alertmanager")]
+    found = summary(rolling, down, *others)
+    assert of(found, "Ready")["message"].startswith("GrafanaAvailable: 0 of 1")
+
+
+def test_more_pods_than_wanted_are_not_counted() -> None:
+    found = summary(*REST, deployment(availableReplicas=3, replicas=3), pod())
+    assert of(found, "ServiceAvailable")["message"] == "1 of 1 pods available"
+
+
+def test_a_pod_that_can_not_be_made_says_why() -> None:
+    refused = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}
+    found = summary(*REST, deployment(availableReplicas=0, updatedReplicas=0, conditions=[refused]))
+    assert says(found, "ServiceAvailable") == ("False", "FailedCreate")
+    assert "exceeded quota" in of(found, "Ready")["message"]
+
+
+def test_a_problem_stalls_and_leaves_the_components_as_they_are() -> None:
+    found = summary(*HEALTHY, invalid=True, problem=status.Problem("InvalidSpec", "spec.x: no"))
+    assert says(found, "Ready") == ("False", "InvalidSpec")
+    assert says(found, "Stalled") == ("True", "InvalidSpec")
+    assert says(found, "Reconciling")[0] == "False"
+    assert of(found, "Stalled")["message"] == "spec.x: no"
+    assert says(found, "ServiceAvailable")[0] == "True"
+
+
+def test_an_invalid_new_stack_has_no_components_and_keeps_known_addresses() -> None:
+    problem = status.Problem("InvalidSpec", "spec.x: no")
+    found = summary(invalid=True, problem=problem, old={"endpoints": {"service": "a"}, "image": "i", "stray": 1})
+    assert [c["type"] for c in found["conditions"]] == ["Ready", "Reconciling", "Stalled"]
+    assert found["endpoints"] == {"service": "a"}
+    assert found["image"] == "i"
+    assert "stray" not in found
+
+
+def test_a_child_that_could_not_be_made_is_not_ready_but_is_tried_again() -> None:
+    found = summary(*HEALTHY, failures=(FAILURE,))
+    assert says(found, "GrafanaAvailable") == ("True", "ApplyFailed")
+    assert says(found, "Ready") == ("False", "ApplyFailed")
+    assert says(found, "Reconciling")[0] == "True"
+    assert says(found, "Stalled")[0] == "False"
+
+
+def test_a_child_that_only_a_person_can_cure_stalls_wherever_it_stands() -> None:
+    found = summary(*HEALTHY, failures=(FAILURE, REFUSAL))
+    assert says(found, "Stalled") == ("True", "NameTaken")
+    assert of(found, "Ready")["message"] == REFUSAL.message
+
+
+def test_a_failure_of_no_component_is_not_ready_either() -> None:
+    stray = Failure("stack", "Secret shop-digest-key", "ApplyFailed", "Secret: no", permanent=False)
+    assert says(summary(*HEALTHY, failures=(stray,)), "Ready") == ("False", "ApplyFailed")
+
+
+def test_paused_is_said_and_the_truth_still_told() -> None:
+    found = summary(*HEALTHY, spec={"paused": True})
+    assert says(found, "Reconciling") == ("False", "Paused")
+    assert says(found, "Ready")[0] == "True"
+    assert says(summary(*REST, deployment(availableReplicas=0), spec={"paused": True}), "Ready")[0] == "False"
+
+
+def test_the_database_is_judged_by_the_service_pods() -> None:
+    assert says(summary(*REST, deployment(), pod()), "DatabaseAvailable") == ("True", "Reachable")
+    assert says(summary(*REST, deployment(), pod(ready=False)), "DatabaseAvailable") == ("False", "NotReachable")
+    waits = pod(ready=False, waiting="ImagePullBackOff")
+    assert says(summary(*REST, deployment(), waits), "DatabaseAvailable") == ("Unknown", "NoPodRunning")
+    going = pod(deletionTimestamp=NOW)
+    assert says(summary(*REST, deployment(), going), "DatabaseAvailable") == ("Unknown", "NoPodRunning")
+
+
+def test_the_kind_of_database_is_named() -> None:
+    external = {"service": {"database": {"external": {"secretKeyRef": {"name": "pg"}}}}}
+    assert "external PostgreSQL" in of(summary(*HEALTHY, spec=external), "DatabaseAvailable")["message"]
+    assert "SQLite" in of(summary(*HEALTHY), "DatabaseAvailable")["message"]
+
+
+def test_a_note_is_told_with_the_good_news() -> None:
+    found = summary(*HEALTHY, notes={"prometheus": "container metrics: NotPermitted"})
+    assert of(found, "PrometheusAvailable")["message"] == "1 of 1 pods available; container metrics: NotPermitted"
+    assert says(found, "Ready")[0] == "True"
+
+
+def test_addresses_and_image_are_those_of_the_stack() -> None:
+    hosts = {"hosts": {"service": "shop.example.com"}}
+    found = summary(*HEALTHY, spec={"ingress": hosts})
+    assert found["endpoints"]["prometheus"] == "http://shop-prometheus.ns.svc:9090"
+    assert found["endpoints"]["service"] == "http://shop.example.com"
+    assert found["image"] == "registry.example.com/i:1"
+    secure = {**hosts, "tls": {"secretName": "cert"}}
+    assert summary(*HEALTHY, spec={"ingress": secure})["endpoints"]["service"] == "https://shop.example.com"
+
+
+def test_same_sees_every_change_of_ours_and_none_of_others() -> None:
+    new = summary(*HEALTHY)
+    theirs = {"type": "SeenByAuditor", "status": "True"}
+    assert status.same({**new, "conditions": [*new["conditions"], theirs], "theirs": 1}, new)
+    assert not status.same({}, new)
+    assert not status.same({**new, "conditions": new["conditions"][1:]}, new)
+    assert not status.same({**new, "observedGeneration": 6}, new)
+    assert not status.same({**new, "endpoints": {}}, new)
+    changed = [{**new["conditions"][0], "message": "another"}, *new["conditions"][1:]]
+    assert not status.same({**new, "conditions": changed}, new)
+
+
+def test_summarizing_again_is_the_same() -> None:
+    first = summary(*HEALTHY)
+    assert status.same(first, summary(*HEALTHY, old=first))
+
+
+def test_transitions_are_what_changed_and_not_how_every_stack_begins() -> None:
+    made, healthy = summary(), summary(*HEALTHY)
+    assert [c["type"] for c in status.transitions({}, made)] == ["Reconciling"]
+    stalled = summary(invalid=True, problem=status.Problem("InvalidSpec", "no"))
+    assert [c["type"] for c in status.transitions({}, stalled)] == ["Stalled"]
+    assert {c["type"] for c in status.transitions(made, healthy)} == set(status.CONDITIONS) - {"Stalled"}
+    assert status.transitions(healthy, healthy) == []
+    assert {c["type"] for c in status.transitions(healthy, made)} >= {"Ready", "ServiceAvailable", "DatabaseAvailable"}

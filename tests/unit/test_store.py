@@ -1,0 +1,157 @@
+"""What was seen: old news is dropped, what a list lacks is gone, and every change names its stack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from inventory_operator.naming import KIND, STACK_LABEL, STACK_NAMESPACE_LABEL, Key
+from inventory_operator.resources import CHILDREN, STACKS
+from inventory_operator.store import Store
+
+Object = dict[str, Any]
+SHOP = ("ns", "shop")
+SERVICES = next(resource for resource in CHILDREN if resource.kind == "Service")
+
+
+def child(
+    version: int, *, uid: str = "u1", kind: str = "Service", name: str = "web", stack: str = "shop", **more: Any
+) -> Object:
+    metadata = {
+        "name": name,
+        "namespace": "ns",
+        "uid": uid,
+        "labels": {STACK_LABEL: stack},
+        "resourceVersion": str(version),
+    }
+    return {"kind": kind, "metadata": metadata, **more}
+
+
+def stack(version: int, uid: str = "u1", name: str = "shop") -> Object:
+    return {"kind": KIND, "metadata": {"name": name, "namespace": "ns", "uid": uid, "resourceVersion": str(version)}}
+
+
+@pytest.fixture
+def changed() -> list[Key]:
+    return []
+
+
+@pytest.fixture
+def store(changed) -> Store:
+    return Store(changed.append)
+
+
+def test_a_child_is_kept_by_its_stack(store, changed) -> None:
+    store.observe(child(5))
+    assert store.of(SHOP)["Service", "web"].obj == child(5)
+    assert store.of(SHOP)["Service", "web"].version == 5
+    assert changed == [SHOP]
+    assert store.of(("ns", "other")) == {}
+
+
+@pytest.mark.parametrize("make", [child, stack])
+def test_the_same_news_twice_and_older_news_change_nothing(store, changed, make) -> None:
+    for version in (5, 5, 4, 10):
+        store.observe(make(version))
+    assert len(changed) == 2, "as numbers: 10 is newer than 5"
+    known = store.stacks[SHOP] if make is stack else store.of(SHOP)["Service", "web"].obj
+    assert known["metadata"]["resourceVersion"] == "10"
+
+
+@pytest.mark.parametrize("make", [child, stack])
+def test_a_deletion_is_news_but_for_a_late_one_and_that_of_a_predecessor(store, changed, make) -> None:
+    store.observe(make(5))
+    store.observe(make(4), gone=True)
+    store.observe(make(9, uid="another"), gone=True)
+    assert changed == [SHOP]
+    store.observe(make(6), gone=True)
+    assert changed == [SHOP, SHOP]
+    assert SHOP not in store.stacks
+    assert SHOP not in store.children, "no empty boxes are left"
+
+
+def test_a_successor_takes_the_place(store) -> None:
+    store.observe(child(5))
+    store.observe(child(6, uid="u2"))
+    assert store.of(SHOP)["Service", "web"].obj["metadata"]["uid"] == "u2"
+
+
+def test_the_deletion_of_what_was_never_seen_is_harmless(store) -> None:
+    store.observe(child(5), gone=True)
+    store.observe(stack(5), gone=True)
+    assert store.children == {}
+    assert store.stacks == {}
+
+
+def test_a_list_finds_what_is_gone_and_leaves_what_is_newer(store, changed) -> None:
+    store.observe(child(5, uid="gone", name="gone"))
+    store.observe(child(6, uid="stays", name="stays"))
+    store.observe(child(21, uid="newer", name="newer"))
+    store.observe(child(7, kind="Secret"))
+    changed.clear()
+    store.synced(SERVICES, [child(6, uid="stays", name="stays"), child(20, uid="new", name="new")], list_version=20)
+    assert {name for _, name in store.of(SHOP)} == {"stays", "newer", "new", "web"}
+    assert changed == [SHOP, SHOP], "one came and one went"
+
+
+def test_a_list_of_stacks_finds_what_is_gone(store) -> None:
+    store.observe(stack(5))
+    store.observe(stack(30, uid="u2", name="newer"))
+    store.observe(child(5))
+    store.synced(STACKS, [], list_version=20)
+    assert list(store.stacks) == [("ns", "newer")]
+    assert store.of(SHOP), "children are not stacks"
+
+
+def test_a_list_knows_a_successor_by_its_uid(store) -> None:
+    store.observe(child(5, uid="old"))
+    store.synced(SERVICES, [child(9, uid="new")], list_version=20)
+    assert store.of(SHOP)["Service", "web"].obj["metadata"]["uid"] == "new"
+
+
+def test_managed_fields_are_not_kept_with_the_object(store) -> None:
+    seen = child(5)
+    seen["metadata"]["managedFields"] = [{"manager": "inventory-operator", "fieldsV1": {"f:spec": {}}}]
+    empty = child(6, name="other")
+    store.observe(seen)
+    store.observe(empty)
+    kept, other = store.of(SHOP)["Service", "web"], store.of(SHOP)["Service", "other"]
+    assert "managedFields" not in kept.obj["metadata"]
+    assert "managedFields" in seen["metadata"], "what was seen is left as it was"
+    assert kept.owned != other.owned
+
+
+def test_a_cluster_scoped_child_belongs_to_the_stack_that_its_labels_name(store, changed) -> None:
+    binding = child(5, kind="ClusterRoleBinding")
+    del binding["metadata"]["namespace"]
+    binding["metadata"]["labels"][STACK_NAMESPACE_LABEL] = "ns"
+    store.observe(binding)
+    assert changed == [SHOP]
+
+
+def test_what_carries_no_label_of_ours_is_not_kept(store, changed) -> None:
+    stranger = child(5)
+    stranger["metadata"]["labels"] = {"app": "web"}
+    store.observe(stranger)
+    assert store.children == {}
+    assert changed == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "kept"),
+    [
+        ("Service", {"spec": {"a": 1}, "status": {}}, {}),
+        ("Deployment", {"spec": {"a": 1}, "status": {"b": 2}}, {"spec": {"a": 1}, "status": {"b": 2}}),
+        ("Pod", {"spec": {"a": 1}, "status": {"b": 2}}, {"status": {"b": 2}}),
+        ("Secret", {"data": {"key": "dg=="}, "type": "Opaque"}, {"data": {"key": "dg=="}}),
+        (
+            "ConfigMap",
+            {"data": {"a": "long"}, "binaryData": {"b": "long"}},
+            {"data": {"a": None}, "binaryData": {"b": None}},
+        ),
+    ],
+)
+def test_only_what_is_read_of_a_child_is_kept(store, kind, body, kept) -> None:
+    store.observe(child(5, kind=kind, **body))
+    assert store.of(SHOP)[kind, "web"].obj == child(5, kind=kind, **kept)
