@@ -50,7 +50,7 @@ def run(target: Target) -> None:
     names = target.load()
     kubectl = Kubectl(target.kubeconfig())
     _say("installing the operator in the namespace " + install.NAMESPACE)
-    changed = install.install(kubectl, names)
+    changed = install.install(kubectl, names, target.environment)
     _say(f"applying {_EXAMPLE.relative_to(REPO)} in the namespace {NAMESPACE}")
     kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     existed = kubectl.succeeds("-n", NAMESPACE, "get", f"deployment/{STACK}-inventory")

@@ -15,6 +15,8 @@ from cluster.ownimages import OPERATOR, SERVICE, OwnImage
 from cluster.paths import REPO
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cluster.kubectl import Kubectl
 
 NAMESPACE = "inventory-system"
@@ -26,14 +28,14 @@ _ROLLOUT_SECONDS = 180
 _INSTALLED = "installed-images"
 
 
-def install(kubectl: Kubectl, names: dict[OwnImage, str]) -> set[OwnImage]:
+def install(kubectl: Kubectl, names: dict[OwnImage, str], environment: Mapping[str, str]) -> set[OwnImage]:
     """Apply the cluster-wide install, wait until the operator is ready, return the images that changed since the last.
 
     The name of an image stays while its content changes: a ConfigMap remembers what was installed.
     """
     changed = _changed(kubectl, names)
     with tempfile.TemporaryDirectory() as folder:
-        source = _overlay(Path(folder), names)
+        source = _overlay(Path(folder), names, environment)
         kubectl("apply", "--server-side", "--force-conflicts", "-k", str(source))
     kubectl("wait", "--for=condition=Established", "crd/inventorystacks.inventorystack.dev", "--timeout=60s")
     if OPERATOR in changed:
@@ -57,20 +59,20 @@ def uninstall(kubectl: Kubectl) -> None:
     kubectl("delete", "--ignore-not-found", "-k", str(_VARIANT), "--timeout=120s")
 
 
-def _overlay(folder: Path, names: dict[OwnImage, str]) -> Path:
+def _overlay(folder: Path, names: dict[OwnImage, str], environment: Mapping[str, str]) -> Path:
     """Return the folder to apply: the repository's own, or one on top of it with other image names."""
-    if all(name == image.name for image, name in names.items()):
+    if not environment and all(name == image.name for image, name in names.items()):
         return _VARIANT
     resource = os.path.relpath(_VARIANT, folder.resolve())
-    (folder / "kustomization.yaml").write_text(json.dumps(overlay(resource, names)))
+    (folder / "kustomization.yaml").write_text(json.dumps(overlay(resource, names, environment)))
     return folder.resolve()
 
 
-def overlay(resource: str, names: dict[OwnImage, str]) -> dict[str, Any]:
-    """Return a kustomization on top of `resource` in which operator and service have `names`."""
+def overlay(resource: str, names: dict[OwnImage, str], environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return a kustomization on top of `resource` with other `names` of images and more `environment`."""
     repository, _, tag = names[OPERATOR].rpartition(":")
-    environment = [{"name": "INVENTORY_SERVICE_IMAGE", "value": names[SERVICE]}]
-    container = {"name": _CONTAINER, "env": environment}
+    variables = {"INVENTORY_SERVICE_IMAGE": names[SERVICE], **environment}
+    container = {"name": _CONTAINER, "env": [{"name": name, "value": value} for name, value in variables.items()]}
     patch = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _REPOSITORY = "docker.io/inventorystack"
 _VERSION_FILE = "operator/inventory_operator/version.py"
-_COMMON = (".dockerignore", "pyproject.toml", "README.md", "LICENSE", "requirements/build.txt")
+_COMMON = (".dockerignore", "pyproject.toml", "LICENSE", "requirements/build.txt")
 _DIGEST_LENGTH = 16
 
 

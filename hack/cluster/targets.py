@@ -10,6 +10,7 @@ import platform
 import shutil
 import sys
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from cluster import build, cleanup, images, nodeimages, onenode, paths, preflight
@@ -19,13 +20,15 @@ from cluster.ownimages import OWN, OwnImage
 from cluster.shell import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _KIND_NAME = "inventory"
 
 
 class Target(Protocol):
-    """What the commands need of a cluster."""
+    """What the commands need of a cluster; `environment` is what the operator must be told about it."""
+
+    environment: Mapping[str, str]
 
     def up(self) -> bool:
         """Start it; False when it was running."""
@@ -45,6 +48,8 @@ class Target(Protocol):
 
 class Embedded:
     """The one-node cluster, built from source."""
+
+    environment: Mapping[str, str] = MappingProxyType({})
 
     def up(self) -> bool:
         """Start it."""
@@ -80,7 +85,9 @@ class Embedded:
 
 
 class Kind:
-    """A kind cluster; experimental."""
+    """A kind cluster; experimental. Its kubelets sign their own certificates."""
+
+    environment: Mapping[str, str] = MappingProxyType({"INVENTORY_KUBELET_INSECURE_SKIP_VERIFY": "true"})
 
     def __init__(self) -> None:
         if not preflight.docker_answers():
@@ -129,6 +136,8 @@ class Kind:
 
 class Current:
     """The cluster of the current kubectl context; its images come from $REGISTRY."""
+
+    environment: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self) -> None:
         build.ensure(["control-plane"])  # for kubectl

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS = 2.0
+#: What was deleted after the first list and before kopf's watches stood is in neither: a second list finds it.
+SECOND_LIST_SECONDS = 10.0
 #: A list of everything takes seconds; one that takes this many resync periods is stuck.
 STUCK_PERIODS = 3
 
@@ -89,6 +91,8 @@ class App:
         await runner.cleanup()
 
     async def _watch(self) -> None:
+        # Not at the same time as the first lists: kopf lists every kind, too, and holds all of it at once.
+        await self.synced.wait()
         s = self.settings
         await kopf.operator(
             registry=handlers.registry(self.connection, self.store, s),
@@ -112,8 +116,10 @@ class App:
         metrics.SYNCED.set(1)
         self.synced.set()
         log.info("synced", stacks=len(self.store.stacks))
+        pause = min(SECOND_LIST_SECONDS, self.settings.resync_seconds)
         while True:
-            await asyncio.sleep(self.settings.resync_seconds * random.uniform(0.8, 1.2))  # noqa: S311
+            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311
+            pause = self.settings.resync_seconds
             await self.list_all()
             for key in {*self.store.stacks, *self.store.children}:
                 self.queue.add(key)

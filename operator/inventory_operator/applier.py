@@ -88,7 +88,7 @@ class Applier:
         for child_id, child in list(self.store.of(key).items()):
             if not of(child.obj).namespaced and child.obj["metadata"]["labels"].get(UID_LABEL) != uid:
                 await self.cluster.delete(child.obj)
-                log.info("pruned", namespace=key[0], stack=key[1], child="/".join(child_id))
+                log.info("pruned", namespace=key[0], stack_name=key[1], child="/".join(child_id))
 
     async def refresh_pods(self, stack: Stack, desired: Iterable[Object]) -> None:
         """Tell the kubelet at once about configuration that pods load again by themselves.
@@ -131,13 +131,14 @@ class Applier:
         except ApiError as error:
             if error.namespace_is_going:
                 raise
-            message = f"{child}: {error.message[:300]}"
+            # What follows the first line of a refused volume is a diff of Go structs.
+            first_line, _, _ = error.message.partition("\n")
+            message = f"{child}: {first_line[:300]}"
             retry = self._retry_seconds(stack, manifest)
             return Failure(component, child, "ApplyFailed", message, error.permanent, retry)
         except TRANSIENT as error:
-            return Failure(
-                component, child, "ApplyFailed", f"{child}: {error or type(error).__name__}", permanent=False
-            )
+            message = f"{child}: {str(error) or type(error).__name__}"
+            return Failure(component, child, "ApplyFailed", message, permanent=False)
         return None
 
     async def _make_so(self, stack: Stack, manifest: Object) -> None:
@@ -183,7 +184,8 @@ class Applier:
     async def _write(
         self, live: Child, manifest: Object, strangers: Object | None, memory: Memory, *, unchanged: bool
     ) -> None:
-        memory.raise_if_refused(drift.stamp(manifest), live.owned)
+        state = _state(live)
+        memory.raise_if_refused(drift.stamp(manifest), state)
         answer = live.obj
         try:
             if not unchanged:
@@ -193,7 +195,7 @@ class Applier:
             if strangers:
                 answer = await self.cluster.patch(manifest, strangers)
         except ApiError as error:
-            memory.failed(drift.stamp(manifest), live.owned, error)
+            memory.failed(drift.stamp(manifest), state, error)
             raise
         self._accepted(memory, manifest, answer)
 
@@ -204,6 +206,11 @@ class Applier:
 
     def _retry_seconds(self, stack: Stack, manifest: Object) -> float:
         return self._memory[stack.namespace, stack.name][_id(manifest)].retry_seconds
+
+
+def _state(live: Child) -> bytes:
+    """Return what a refusal depends on: a volume that is not bound yet can't grow, one that is can."""
+    return live.owned + str(live.obj.get("status", {}).get("phase", "")).encode()
 
 
 def _id(manifest: Object) -> ChildId:
@@ -255,4 +262,4 @@ def _prunable(obj: Object, stack: Stack) -> bool:
 
 
 def _where(stack: Stack) -> dict[str, str]:
-    return {"namespace": stack.namespace, "stack": stack.name}
+    return {"namespace": stack.namespace, "stack_name": stack.name}

@@ -8,6 +8,7 @@ out of our entry as soon as anybody else changes or removes it (server-side appl
 from __future__ import annotations
 
 import hashlib
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -41,22 +42,21 @@ def stamp(manifest: Object) -> str:
 
 
 def owned_fields(obj: Object) -> bytes:
-    """Return our entries of `metadata.managedFields` (FieldsV1 trees) as JSON: small to keep, rarely read."""
-    entries = obj["metadata"].get("managedFields", ())
-    return orjson.dumps(
-        [
-            entry.get("fieldsV1", {})
-            for entry in entries
-            if entry.get("manager") == FIELD_MANAGER and not entry.get("subresource")
-        ]
-    )
+    """Return our entries of `metadata.managedFields` (FieldsV1 trees) as compressed JSON: kept long, read rarely."""
+    trees = [
+        entry.get("fieldsV1", {})
+        for entry in obj["metadata"].get("managedFields", ())
+        if entry.get("manager") == FIELD_MANAGER and not entry.get("subresource")
+    ]
+    # The fastest level: 5 KB become 0.6 in 20 us; of all that is kept of a child they would be half.
+    return zlib.compress(orjson.dumps(trees), level=1)
 
 
 def in_sync(live: Object, owned: bytes, manifest: Object) -> bool:
     """Return whether `live` still is what applying `manifest` (stamped) made it."""
     if live["metadata"].get("annotations", {}).get(APPLIED_ANNOTATION) != stamp(manifest):
         return False
-    trees = orjson.loads(owned)
+    trees = orjson.loads(zlib.decompress(owned))
     body = {key: value for key, value in manifest.items() if key not in _IDENTITY}
     body["metadata"] = {key: value for key, value in body["metadata"].items() if key not in _METADATA_IDENTITY}
     return _covers(trees, body)

@@ -37,16 +37,16 @@ class Memory:
         self.verified = (version, stamp)
         self._refused, self._refusals = None, 0
 
-    def failed(self, stamp: str, owned: bytes, error: ApiError) -> None:
-        """Remember that a write was refused."""
+    def failed(self, stamp: str, state: bytes, error: ApiError) -> None:
+        """Remember that a write was refused; `state` is what of the live object the refusal may depend on."""
         pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS[error.permanent] * 2**self._refusals)
         self._refusals = min(self._refusals + 1, _MAX_DOUBLINGS)
-        self._refused = (stamp, owned, error)
+        self._refused = (stamp, state, error)
         self._not_before = time.monotonic() + pause
 
-    def raise_if_refused(self, stamp: str, owned: bytes) -> None:
+    def raise_if_refused(self, stamp: str, state: bytes) -> None:
         """Raise the remembered ApiError instead of sending the same write for the same object again so soon."""
-        if self._refused and self._refused[:2] == (stamp, owned) and time.monotonic() < self._not_before:
+        if self._refused and self._refused[:2] == (stamp, state) and time.monotonic() < self._not_before:
             raise self._refused[2]
 
     @property

@@ -51,7 +51,7 @@ class Reconciler:
     async def __call__(self, key: Key) -> None:
         """Reconcile one stack and settle when it comes again; errors end here, sorted by whose turn it is."""
         began = time.monotonic()
-        with structlog.contextvars.bound_contextvars(namespace=key[0], stack=key[1]):
+        with structlog.contextvars.bound_contextvars(namespace=key[0], stack_name=key[1]):
             try:
                 result = await self._reconcile(key)
             except ApiError as error:

@@ -111,7 +111,8 @@ class ReferenceWatcher:
                 await self._list_and_watch(name)
             except (*TRANSIENT, ApiError) as error:
                 if not (isinstance(error, ApiError) and error.code == GONE):
-                    log.warning("reference watch broke", namespace=name[0], secret=name[1], error=str(error))
+                    said = str(error) or type(error).__name__
+                    log.warning("reference watch broke", namespace=name[0], secret=name[1], error=said)
                 await asyncio.sleep(RETRY_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
 
     async def _list_and_watch(self, name: Name) -> None:

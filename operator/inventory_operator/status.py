@@ -86,9 +86,12 @@ def same(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 
 
 def transitions(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Object]:
-    """Return the conditions of `new` whose status is another than in `old`: what an Event is worth."""
-    before = {c["type"]: c["status"] for c in old.get("conditions", ())}
-    return [c for c in new["conditions"] if c["status"] != before.get(c["type"])]
+    """Return the conditions of `new` whose status is another than in `old`: what an Event is worth.
+
+    Every part of a new stack begins as False or Unknown: that is no news yet.
+    """
+    before = {c["type"]: {c["status"]} for c in old.get("conditions", ())}
+    return [c for c in new["conditions"] if c["status"] not in before.get(c["type"], {"False", "Unknown"})]
 
 
 def _components(observed: Observed) -> list[str]:

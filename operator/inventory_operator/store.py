@@ -21,11 +21,18 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 #: kind and name: inside one stack they name a child.
 ChildId = tuple[str, str]
+#: What anybody reads of a child beside its metadata; with thousands of children the rest would be most of the memory.
+_READ = {
+    "ConfigMap": ("data", "binaryData"),
+    "Deployment": ("spec", "status"),
+    "Pod": ("status",),
+    "Secret": ("data",),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A live object that carries a stack's label, without its managedFields; `owned` is our part of them."""
+    """A live object with a stack's label, cut down to what is read; `owned` is our part of its managedFields."""
 
     obj: Object
     owned: bytes
@@ -76,9 +83,8 @@ class Store:
             self.stacks.pop(key, None)
         else:
             self.stacks[key] = _without_managed_fields(obj)
-        if gone or not known or version(known) != version(obj):
-            self._count()
-            self.changed(key)
+        self._count()
+        self.changed(key)
 
     def _observe_child(self, obj: Object, *, gone: bool) -> None:
         metadata = obj["metadata"]
@@ -94,9 +100,8 @@ class Store:
             if not box:
                 del self.children[key]
         else:
-            box[child_id] = Child(_without_managed_fields(obj), owned_fields(obj))
-        if gone or not known or known.version != version(obj):
-            self.changed(key)
+            box[child_id] = Child(_cut_down(obj), owned_fields(obj))
+        self.changed(key)
 
     def _count(self) -> None:
         counts: dict[tuple[str, str], int] = {}
@@ -115,8 +120,19 @@ def version(obj: Object) -> int:
 
 
 def _stale(known: Object, seen: Object, *, gone: bool) -> bool:
-    """Return whether `seen` is older news than `known`: a late event, or the deletion of a predecessor."""
-    return version(known) > version(seen) or (gone and known["metadata"]["uid"] != seen["metadata"]["uid"])
+    """Return whether `seen` is no news beside `known`: known already, a late event, the deletion of a predecessor."""
+    if gone:
+        return version(known) > version(seen) or known["metadata"]["uid"] != seen["metadata"]["uid"]
+    return version(known) >= version(seen)
+
+
+def _cut_down(obj: Object) -> Object:
+    """Return a child without what nobody reads; of ConfigMaps only the keys are compared, never the values."""
+    fields = ("apiVersion", "kind", "metadata", *_READ.get(obj["kind"], ()))
+    kept = {field: obj[field] for field in fields if field in obj}
+    if obj["kind"] == "ConfigMap":
+        kept |= {field: dict.fromkeys(obj[field]) for field in ("data", "binaryData") if field in obj}
+    return _without_managed_fields(kept)
 
 
 def _without_managed_fields(obj: Object) -> Object:

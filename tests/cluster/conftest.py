@@ -68,7 +68,7 @@ def api(cluster: Kube) -> Api:
 @pytest.fixture(scope="session")
 def installed(target: Target, cluster: Kube) -> None:
     """The operator in the cluster, of the images that were built last; one that is there already is used."""
-    install.install(Kubectl(cluster.kubeconfig), target.load())
+    install.install(Kubectl(cluster.kubeconfig), target.load(), target.environment)
 
 
 @pytest.fixture(scope="session")

@@ -62,7 +62,7 @@ def test_images_go_through_the_registry(registry: str, namespace: Kube, tmp_path
 
     folder = tmp_path / "overlay"
     folder.mkdir()
-    source = install._overlay(folder, names)
+    source = install._overlay(folder, names, {})
     rendered = subprocess.run(
         [binary("kubectl"), "kustomize", source], capture_output=True, text=True, check=True
     ).stdout

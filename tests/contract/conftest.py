@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from cluster.build import binary
+from cluster.errors import ClusterError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 
 class Tool(Protocol):
@@ -19,15 +20,11 @@ class Tool(Protocol):
 
 
 def _find(name: str) -> str:
-    """Return the newest one that the cluster build made, else that of the PATH: a distribution's may be too old."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "inventory-cluster"
-    built = sorted((*cache.glob(f"*/{name}"), *cache.glob(f"*/*/{name}")), key=lambda file: file.stat().st_mtime)
-    found = str(built[-1]) if built else shutil.which(name)
-    if not found:
-        pytest.fail(
-            f"{name} is neither under {cache} nor in PATH: `PYTHONPATH=hack python3 -m cluster build promtools` builds it"
-        )
-    return found
+    """Return the one that the cluster build made: a distribution's may be too old."""
+    try:
+        return str(binary(name))
+    except ClusterError as error:
+        pytest.fail(str(error))
 
 
 def _tool(name: str) -> Tool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import itertools
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
@@ -15,6 +14,9 @@ from inventory_operator import drift, naming
 from inventory_operator.applier import LOOK_AGAIN_SECONDS, Applier
 from inventory_operator.cluster import MERGE, ApiError
 from inventory_operator.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Object = dict[str, Any]
 STACK = naming.Stack("ns", "shop", "u-shop")

@@ -46,10 +46,12 @@ class Gate:
     def __init__(self) -> None:
         self.begun: list[Key] = []
         self.ended: list[Key] = []
+        self.reached = asyncio.Event()
         self.open = asyncio.Event()
 
     async def __call__(self, key: Key) -> None:
         self.begun.append(key)
+        self.reached.set()
         await self.open.wait()
         self.ended.append(key)
 
@@ -141,8 +143,6 @@ async def test_a_retry_comes_and_a_later_one_takes_the_place_of_an_earlier_one()
     async with workers(queue, 1, gate):
         queue.add_later(A, 3600)
         queue.add_later(A, 0.001)
-        async with asyncio.timeout(5):
-            while not gate.begun:
-                await asyncio.sleep(0.001)
+        await asyncio.wait_for(gate.reached.wait(), 5)
         await asyncio.sleep(0.01)
     assert gate.begun == [A]
