@@ -21,18 +21,11 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 #: kind and name: inside one stack they name a child.
 ChildId = tuple[str, str]
-#: What anybody reads of a child beside its metadata; with thousands of children the rest would be most of the memory.
-_READ = {
-    "ConfigMap": ("data", "binaryData"),
-    "Deployment": ("spec", "status"),
-    "Pod": ("status",),
-    "Secret": ("data",),
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A live object with a stack's label, cut down to what is read; `owned` is our part of its managedFields."""
+    """A live object that carries a stack's label, without its managedFields; `owned` is our part of them."""
 
     obj: Object
     owned: bytes
@@ -100,7 +93,7 @@ class Store:
             if not box:
                 del self.children[key]
         else:
-            box[child_id] = Child(_cut_down(obj), owned_fields(obj))
+            box[child_id] = Child(_without_managed_fields(obj), owned_fields(obj))
         self.changed(key)
 
     def _count(self) -> None:
@@ -124,15 +117,6 @@ def _stale(known: Object, seen: Object, *, gone: bool) -> bool:
     if gone:
         return version(known) > version(seen) or known["metadata"]["uid"] != seen["metadata"]["uid"]
     return version(known) >= version(seen)
-
-
-def _cut_down(obj: Object) -> Object:
-    """Return a child without what nobody reads; of ConfigMaps only the keys are compared, never the values."""
-    fields = ("apiVersion", "kind", "metadata", *_READ.get(obj["kind"], ()))
-    kept = {field: obj[field] for field in fields if field in obj}
-    if obj["kind"] == "ConfigMap":
-        kept |= {field: dict.fromkeys(obj[field]) for field in ("data", "binaryData") if field in obj}
-    return _without_managed_fields(kept)
 
 
 def _without_managed_fields(obj: Object) -> Object:

@@ -301,7 +301,7 @@ async def test_what_carries_our_label_and_no_owner_is_adopted(applier, cluster) 
 
 
 async def test_a_label_that_somebody_removed_makes_our_own_object_no_stranger(applier, cluster) -> None:
-    without_labels = live(manifest(), labels={})
+    without_labels = live(manifest(), labels={}, ownerReferences=[])
     del without_labels["metadata"]["managedFields"][0]["fieldsV1"]["f:metadata"]["f:labels"]
     cluster.objects["Service", "shop-inventory"] = without_labels
     assert await applier.apply(STACK, [manifest()]) == []

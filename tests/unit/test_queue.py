@@ -28,6 +28,7 @@ async def workers(queue: Queue, number: int, reconcile: Callable[[Key], Awaitabl
     tasks = [asyncio.create_task(queue.work(reconcile)) for _ in range(number)]
     try:
         yield
+        assert not [task for task in tasks if task.done()], "a worker ends only with an error"
     finally:
         for task in tasks:
             task.cancel()
@@ -122,6 +123,8 @@ async def test_pauses_double_with_jitter_up_to_the_limit(queue) -> None:
         assert 0.8 * expected <= pause <= 1.2 * expected
     assert len({round(pause, 6) for pause in pauses[-10:]}) > 1, "jitter"
     assert queue.retry(B) <= 1.2, "of each key its own"
+    queue.forget(A)
+    assert queue.retry(A) <= 1.2, "a success begins anew"
     queue.forget(A)
     queue.forget(B)
 

@@ -136,22 +136,3 @@ def test_what_carries_no_label_of_ours_is_not_kept(store, changed) -> None:
     store.observe(stranger)
     assert store.children == {}
     assert changed == []
-
-
-@pytest.mark.parametrize(
-    ("kind", "body", "kept"),
-    [
-        ("Service", {"spec": {"a": 1}, "status": {}}, {}),
-        ("Deployment", {"spec": {"a": 1}, "status": {"b": 2}}, {"spec": {"a": 1}, "status": {"b": 2}}),
-        ("Pod", {"spec": {"a": 1}, "status": {"b": 2}}, {"status": {"b": 2}}),
-        ("Secret", {"data": {"key": "dg=="}, "type": "Opaque"}, {"data": {"key": "dg=="}}),
-        (
-            "ConfigMap",
-            {"data": {"a": "long"}, "binaryData": {"b": "long"}},
-            {"data": {"a": None}, "binaryData": {"b": None}},
-        ),
-    ],
-)
-def test_only_what_is_read_of_a_child_is_kept(store, kind, body, kept) -> None:
-    store.observe(child(5, kind=kind, **body))
-    assert store.of(SHOP)[kind, "web"].obj == child(5, kind=kind, **kept)
