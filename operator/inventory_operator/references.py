@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 #: A watch ends and begins anew this often; the list in between finds what it missed.
 WATCH_SECONDS = 290
 RETRY_SECONDS = 2.0
+#: Longer than one request may take; a worker waits no longer for an API server that does not answer.
+LIST_SECONDS = 35.0
 GONE = 410
 Name = tuple[str, str]
 
@@ -76,7 +78,7 @@ class ReferenceWatcher:
         self._listed: dict[Name, asyncio.Event] = {}
 
     async def want(self, key: Key, names: Iterable[str]) -> None:
-        """Watch exactly these names for `key`, and wait until what they hold now is known."""
+        """Watch exactly these names for `key`, and wait until what they hold is known; else TimeoutError."""
         wanted = {(key[0], name) for name in names}
         for name in [name for name, keys in self._wanted.items() if key in keys and name not in wanted]:
             self._drop(name, key)
@@ -85,8 +87,9 @@ class ReferenceWatcher:
             if name not in self._tasks:
                 self._listed[name] = asyncio.Event()
                 self._tasks[name] = asyncio.create_task(self._follow(name))
-        for name in wanted:
-            await self._listed[name].wait()
+        async with asyncio.timeout(LIST_SECONDS):
+            for name in wanted:
+                await self._listed[name].wait()
 
     def data(self, namespace: str, name: str) -> dict[str, str] | None:
         """Return the (base64) data of a wanted Secret; None where there is no such Secret."""
