@@ -6,12 +6,15 @@ Pure. Raw messages of the kubelet are not copied where they change from try to t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Object = dict[str, Any]
+#: Between the first answer of a container and its first passed readiness check lie some seconds: no trouble yet.
+GRACE = timedelta(seconds=15)
 
 _PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "RegistryUnavailable"})
 _BAD_NAME = frozenset({"InvalidImageName", "ImageInspectError"})
@@ -26,17 +29,17 @@ class Trouble:
     message: str
 
 
-def pods_trouble(pods: Iterable[Object]) -> Trouble | None:
+def pods_trouble(pods: Iterable[Object], now: str) -> Trouble | None:
     """Return the trouble of the first pod in trouble (newest pods first: they show where a rollout is stuck)."""
     newest_first = sorted(pods, key=lambda pod: pod["metadata"].get("creationTimestamp", ""), reverse=True)
     for pod in newest_first:
-        if "deletionTimestamp" not in pod["metadata"] and (trouble := pod_trouble(pod)):
+        if "deletionTimestamp" not in pod["metadata"] and (trouble := pod_trouble(pod, now)):
             return trouble
     return None
 
 
-def pod_trouble(pod: Object) -> Trouble | None:
-    """Return what keeps one pod from being ready; None while it is merely starting."""
+def pod_trouble(pod: Object, now: str) -> Trouble | None:
+    """Return what keeps one pod from being ready; None while it is merely starting. `now` is RFC 3339."""
     name, status = pod["metadata"]["name"], pod.get("status", {})
     if status.get("phase") == "Failed":
         return Trouble(status.get("reason") or "PodFailed", f"pod {name} failed: {status.get('message', 'no message')}")
@@ -44,12 +47,12 @@ def pod_trouble(pod: Object) -> Trouble | None:
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
             return Trouble("Unschedulable", f"pod {name} fits on no node: {condition.get('message', '')}")
     for container in [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]:
-        if trouble := _container_trouble(name, container):
+        if trouble := _container_trouble(name, container, now):
             return trouble
     return None
 
 
-def _container_trouble(pod: str, container: Object) -> Trouble | None:
+def _container_trouble(pod: str, container: Object, now: str) -> Trouble | None:
     where = f"pod {pod}: container {container['name']}"
     state = container.get("state", {})
     if waiting := _waiting_trouble(where, container["image"], state.get("waiting", {})):
@@ -62,9 +65,19 @@ def _container_trouble(pod: str, container: Object) -> Trouble | None:
         return Trouble("OOMKilled", f"{where} was killed: out of memory")
     if ended and (container.get("restartCount") or "terminated" in state):
         return Trouble("CrashLoopBackOff", f"{where} ended with exit code {ended['exitCode']}")
-    if "running" in state and container.get("started"):
+    if fails_readiness(container, now):
         return Trouble("NotReady", f"{where} runs, but its readiness check fails")
     return None
+
+
+def fails_readiness(container: Object, now: str) -> bool:
+    """Return whether a container runs for longer than a start takes and still is not ready."""
+    running = container.get("state", {}).get("running")
+    if running is None or container.get("ready") or not container.get("started"):
+        return False
+    since = running.get("startedAt")
+    ran = datetime.fromisoformat(now) - datetime.fromisoformat(since) if since else GRACE
+    return ran >= GRACE
 
 
 def _waiting_trouble(where: str, image: str, waiting: Object) -> Trouble | None:

@@ -15,6 +15,7 @@ import structlog
 
 from inventory_operator import metrics, naming, status
 from inventory_operator.cluster import TRANSIENT, ApiError, Cluster
+from inventory_operator.diagnosis import GRACE
 from inventory_operator.references import Reference, ReferenceWatcher, digest, references
 from inventory_operator.render import Facts, render
 from inventory_operator.resources import EVENTS, NAMESPACES
@@ -92,10 +93,10 @@ class Reconciler:
             problem = self._missing(stack, wanted)
             if not problem and not spec.paused:
                 failures = await self._make_so(stack, spec, wanted)
-        await self._report(raw, spec, problem, failures)
-        return self._settle(key, problem, failures)
+        ready = await self._report(raw, spec, problem, failures)
+        return self._settle(key, problem, failures, ready=ready)
 
-    def _settle(self, key: Key, problem: status.Problem | None, failures: list[Failure]) -> str:
+    def _settle(self, key: Key, problem: status.Problem | None, failures: list[Failure], *, ready: bool) -> str:
         """Decide when this stack comes again without a change of anything."""
         if any(failure.retry_seconds is None for failure in failures):
             self.queue.retry(key)
@@ -103,6 +104,9 @@ class Reconciler:
         self.queue.forget(key)
         if failures:
             self.queue.add_later(key, min(failure.retry_seconds or 0.0 for failure in failures))
+        elif not ready:
+            # What is only starting now may be in trouble by then, without any event that says so.
+            self.queue.add_later(key, GRACE.total_seconds())
         return "invalid" if problem else "error" if failures else "success"
 
     async def _make_so(self, stack: naming.Stack, spec: Spec, wanted: tuple[Reference, ...]) -> list[Failure]:
@@ -171,8 +175,8 @@ class Reconciler:
 
     async def _report(
         self, raw: Object, spec: Spec | None, problem: status.Problem | None, failures: list[Failure]
-    ) -> None:
-        """Write the status where it changed, and an Event for each transition."""
+    ) -> bool:
+        """Write the status where it changed, and an Event for each transition; return whether the stack is Ready."""
         metadata = raw["metadata"]
         key = (metadata["namespace"], metadata["name"])
         current = self.store.stacks.get(key, raw)
@@ -183,8 +187,9 @@ class Reconciler:
         observed = status.Observed(known, spec, problem, failures, children, notes)
         new = status.summarize(observed, _now())
         old = current.get("status", {})
+        ready = any(c["type"] == "Ready" and c["status"] == "True" for c in new["conditions"])
         if status.same(old, new):
-            return
+            return ready
         body = {"apiVersion": naming.API_VERSION, "kind": naming.KIND, "status": new}
         body["metadata"] = {"name": metadata["name"], "namespace": metadata["namespace"]}
         answer = await self.cluster.apply(body, manager=naming.STATUS_FIELD_MANAGER, subresource="status")
@@ -192,6 +197,7 @@ class Reconciler:
         for condition in status.transitions(old, new):
             log.info("condition changed", **{k: condition[k] for k in ("type", "status", "reason", "message")})
             await self._post_event(raw, condition)
+        return ready
 
     async def _post_event(self, raw: Object, condition: Object) -> None:
         good = "False" if condition["type"] in {"Stalled", "Reconciling"} else "True"

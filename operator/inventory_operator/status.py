@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from inventory_operator import naming
-from inventory_operator.diagnosis import pods_trouble
+from inventory_operator.diagnosis import fails_readiness, pods_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -66,8 +66,8 @@ def summarize(observed: Observed, now: str) -> Object:
     """Return the whole `status`; `now` (RFC 3339) is the time of the transitions that it makes."""
     generation = observed.stack["metadata"]["generation"]
     previous = {c["type"]: c for c in observed.stack.get("status", {}).get("conditions", ())}
-    components = [_component(name, observed) for name in _components(observed)]
-    conditions = [*_overall(observed, components), *components, *_database(observed)]
+    components = [_component(name, observed, now) for name in _components(observed)]
+    conditions = [*_overall(observed, components), *components, *_database(observed, now)]
     order = {name: index for index, name in enumerate(CONDITIONS)}
     return {
         "observedGeneration": generation,
@@ -111,7 +111,7 @@ def _of(observed: Observed, component: str, kind: str) -> list[Object]:
     ]
 
 
-def _component(component: str, observed: Observed) -> _Condition:
+def _component(component: str, observed: Observed, now: str) -> _Condition:
     name = COMPONENT_CONDITIONS[component]
     failures = [failure for failure in observed.failures if failure.component == component]
     deployment = next(iter(_of(observed, component, "Deployment")), None)
@@ -133,7 +133,7 @@ def _component(component: str, observed: Observed) -> _Condition:
     if status == "True" and rolled_out:
         note = observed.notes.get(component)
         return _Condition(name, status, "Available", f"{counted}; {note}" if note else counted)
-    if trouble := pods_trouble(_of(observed, component, "Pod")):
+    if trouble := pods_trouble(_of(observed, component, "Pod"), now):
         return _Condition(name, status, trouble.reason, f"{counted}; {trouble.message}", settled=False)
     for condition in state.get("conditions", ()):
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
@@ -142,7 +142,7 @@ def _component(component: str, observed: Observed) -> _Condition:
     return _Condition(name, status, "RollingOut", counted, settled=False)
 
 
-def _database(observed: Observed) -> list[_Condition]:
+def _database(observed: Observed, now: str) -> list[_Condition]:
     """Return the database as the service's readiness shows it: /readyz answers 200 only when the database does."""
     name = "DatabaseAvailable"
     pods = [pod for pod in _of(observed, "service", "Pod") if "deletionTimestamp" not in pod["metadata"]]
@@ -151,9 +151,11 @@ def _database(observed: Observed) -> list[_Condition]:
     kind = "external PostgreSQL" if observed.spec and observed.spec.service.database.external else "SQLite"
     if ready := [pod for pod in pods if _is_ready(pod)]:
         return [_Condition(name, "True", "Reachable", f"{kind}: {len(ready)} of {len(pods)} service pods reach it")]
-    if running := [pod["metadata"]["name"] for pod in pods if _runs(pod)]:
-        message = f"{kind}: pod {running[0]} runs, but does not report its database as ready"
+    if failing := [pod["metadata"]["name"] for pod in pods if any(fails_readiness(c, now) for c in _containers(pod))]:
+        message = f"{kind}: pod {failing[0]} runs, but does not report its database as ready"
         return [_Condition(name, "False", "NotReachable", message, settled=False)]
+    if any("running" in container.get("state", {}) for pod in pods for container in _containers(pod)):
+        return [_Condition(name, "Unknown", "Starting", f"{kind}: the service is starting", settled=False)]
     return [_Condition(name, "Unknown", "NoPodRunning", "no service pod runs that could tell", settled=False)]
 
 
@@ -162,9 +164,8 @@ def _is_ready(pod: Object) -> bool:
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
-def _runs(pod: Object) -> bool:
-    containers = pod.get("status", {}).get("containerStatuses", ())
-    return any("running" in container.get("state", {}) and container.get("started") for container in containers)
+def _containers(pod: Object) -> list[Object]:
+    return list(pod.get("status", {}).get("containerStatuses", ()))
 
 
 def _overall(observed: Observed, components: Sequence[_Condition]) -> list[_Condition]:

@@ -6,9 +6,21 @@ from typing import Any
 
 import pytest
 
-from inventory_operator.diagnosis import Trouble, pod_trouble, pods_trouble
+from inventory_operator import diagnosis
+from inventory_operator.diagnosis import Trouble
 
 Object = dict[str, Any]
+
+
+NOW = "2026-11-23T12:00:00Z"
+
+
+def trouble_of(one: Object) -> Trouble | None:
+    return diagnosis.pod_trouble(one, NOW)
+
+
+def first_trouble(several: list[Object]) -> Trouble | None:
+    return diagnosis.pods_trouble(several, NOW)
 
 
 def pod(*containers: Object, name: str = "p", created: str = "2026-01-01T00:00:00Z", **status: Any) -> Object:
@@ -31,7 +43,7 @@ def ended(code: int = 3, reason: str = "Error") -> Object:
 @pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "RegistryUnavailable"])
 def test_every_phase_of_a_failing_pull_reads_the_same(reason: str) -> None:
     expected = Trouble("ImagePullBackOff", "pod p: container main: image registry.example.com/i:1 can't be pulled")
-    assert pod_trouble(pod(waiting(reason, "Back-off 5m0s pulling image"))) == expected
+    assert trouble_of(pod(waiting(reason, "Back-off 5m0s pulling image"))) == expected
 
 
 CRASH = Trouble("CrashLoopBackOff", "pod p: container main ended with exit code 3")
@@ -49,7 +61,7 @@ CRASH = Trouble("CrashLoopBackOff", "pod p: container main ended with exit code 
     ids=["first-end", "waiting", "starting-again", "running-again", "ended-again"],
 )
 def test_every_phase_of_a_crash_loop_reads_the_same(phase: Object) -> None:
-    assert pod_trouble(pod(phase)) == CRASH
+    assert trouble_of(pod(phase)) == CRASH
 
 
 @pytest.mark.parametrize(
@@ -60,18 +72,18 @@ def test_every_phase_of_a_crash_loop_reads_the_same(phase: Object) -> None:
     ],
 )
 def test_out_of_memory_is_named(phase: Object) -> None:
-    assert pod_trouble(pod(phase)) == Trouble("OOMKilled", "pod p: container main was killed: out of memory")
+    assert trouble_of(pod(phase)) == Trouble("OOMKilled", "pod p: container main was killed: out of memory")
 
 
 @pytest.mark.parametrize("reason", ["InvalidImageName", "ImageInspectError"])
 def test_an_unusable_image_is_named(reason: str) -> None:
-    trouble = pod_trouble(pod(waiting(reason)))
+    trouble = trouble_of(pod(waiting(reason)))
     assert trouble == Trouble(reason, "pod p: container main: image registry.example.com/i:1 can't be used")
 
 
 @pytest.mark.parametrize("reason", ["CreateContainerConfigError", "CreateContainerError", "RunContainerError"])
 def test_a_container_that_can_not_start_says_why(reason: str) -> None:
-    trouble = pod_trouble(pod(waiting(reason, 'secret "x" not found' + "." * 500)))
+    trouble = trouble_of(pod(waiting(reason, 'secret "x" not found' + "." * 500)))
     assert trouble is not None
     assert trouble.reason == reason
     assert 'secret "x" not found' in trouble.message
@@ -80,31 +92,34 @@ def test_a_container_that_can_not_start_says_why(reason: str) -> None:
 
 def test_a_pod_that_fits_nowhere_says_why() -> None:
     scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes: cpu"}
-    assert pod_trouble(pod(conditions=[scheduled])) == Trouble("Unschedulable", "pod p fits on no node: 0/1 nodes: cpu")
+    assert trouble_of(pod(conditions=[scheduled])) == Trouble("Unschedulable", "pod p fits on no node: 0/1 nodes: cpu")
 
 
 def test_a_failed_pod_says_why() -> None:
     evicted = pod(phase="Failed", reason="Evicted", message="low on disk")
-    assert pod_trouble(evicted) == Trouble("Evicted", "pod p failed: low on disk")
-    assert pod_trouble(pod(phase="Failed")) == Trouble("PodFailed", "pod p failed: no message")
+    assert trouble_of(evicted) == Trouble("Evicted", "pod p failed: low on disk")
+    assert trouble_of(pod(phase="Failed")) == Trouble("PodFailed", "pod p failed: no message")
 
 
 def test_a_container_that_runs_without_being_ready_is_told_apart_from_a_starting_one() -> None:
     running = container(state={"running": {}}, started=True)
-    assert pod_trouble(pod(running)) == Trouble("NotReady", "pod p: container main runs, but its readiness check fails")
-    assert pod_trouble(pod(container(state={"running": {}}, started=False))) is None
-    assert pod_trouble(pod(waiting("ContainerCreating"))) is None
-    assert pod_trouble({"metadata": {"name": "p"}}) is None
+    assert trouble_of(pod(running)) == Trouble("NotReady", "pod p: container main runs, but its readiness check fails")
+    just_now, a_while_ago = "2026-11-23T11:59:50Z", "2026-11-23T11:59:45Z"
+    assert trouble_of(pod(container(state={"running": {"startedAt": just_now}}, started=True))) is None
+    assert trouble_of(pod(container(state={"running": {"startedAt": a_while_ago}}, started=True))) is not None
+    assert trouble_of(pod(container(state={"running": {}}, started=False))) is None
+    assert trouble_of(pod(waiting("ContainerCreating"))) is None
+    assert trouble_of({"metadata": {"name": "p"}}) is None
 
 
 def test_a_ready_container_is_no_trouble_whatever_it_went_through() -> None:
-    assert pod_trouble(pod(container(ready=True, state={"running": {}}, lastState=ended(), restartCount=9))) is None
+    assert trouble_of(pod(container(ready=True, state={"running": {}}, lastState=ended(), restartCount=9))) is None
 
 
 def test_an_init_container_that_succeeded_is_no_trouble_and_one_that_failed_is() -> None:
     done, failed = container("init", state=ended(0, "Completed")), container("init", state=ended(1))
-    assert pod_trouble(pod(initContainerStatuses=[done])) is None
-    trouble = pod_trouble(pod(waiting("PodInitializing"), initContainerStatuses=[failed]))
+    assert trouble_of(pod(initContainerStatuses=[done])) is None
+    trouble = trouble_of(pod(waiting("PodInitializing"), initContainerStatuses=[failed]))
     assert trouble == Trouble("CrashLoopBackOff", "pod p: container init ended with exit code 1")
 
 
@@ -113,8 +128,8 @@ def test_the_newest_pod_in_trouble_speaks_and_one_that_goes_does_not() -> None:
     new = pod(waiting("ErrImagePull"), name="new", created="2026-01-02T00:00:00Z")
     going = pod(waiting("ErrImagePull"), name="going", created="2026-01-03T00:00:00Z")
     going["metadata"]["deletionTimestamp"] = "2026-01-04T00:00:00Z"
-    trouble = pods_trouble([old, going, new])
+    trouble = first_trouble([old, going, new])
     assert trouble is not None
     assert "pod new:" in trouble.message
-    assert pods_trouble([going]) is None
-    assert pods_trouble([]) is None
+    assert first_trouble([going]) is None
+    assert first_trouble([]) is None

@@ -214,6 +214,9 @@ def test_paused_is_said_and_the_truth_still_told() -> None:
 def test_the_database_is_judged_by_the_service_pods() -> None:
     assert says(summary(*REST, deployment(), pod()), "DatabaseAvailable") == ("True", "Reachable")
     assert says(summary(*REST, deployment(), pod(ready=False)), "DatabaseAvailable") == ("False", "NotReachable")
+    starting = pod(ready=False)
+    starting["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] = NOW
+    assert says(summary(*REST, deployment(), starting), "DatabaseAvailable") == ("Unknown", "Starting")
     waits = pod(ready=False, waiting="ImagePullBackOff")
     assert says(summary(*REST, deployment(), waits), "DatabaseAvailable") == ("Unknown", "NoPodRunning")
     going = pod(deletionTimestamp=NOW)
