@@ -81,6 +81,8 @@ class Reconciler:
         if raw is None or "deletionTimestamp" in raw["metadata"]:
             # Owner references and garbage collection do the rest: a stack has no finalizer.
             self.applier.forget(key)
+            # Nothing else lives longer than its stacks: a namespace of this name may come back as another.
+            self._namespace_uids.pop(key[0], None)
             await self.watcher.want(key, ())
             self.queue.forget(key)
             return "success"

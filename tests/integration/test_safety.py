@@ -140,6 +140,26 @@ def test_a_new_stack_adopts_what_its_predecessor_left(api, operator, namespace, 
         assert new[key].get("data") == child.get("data")
 
 
+def test_a_namespace_made_anew_owns_the_new_binding(api, operator, namespace, settled, audit) -> None:
+    selector = f"inventorystack.dev/stack-namespace={namespace}"
+    for _ in range(2):
+        api.apply(stack(), namespace)
+        settled(namespace)
+        uid = api.get("Namespace", None, namespace)["metadata"]["uid"]
+
+        def owned(uid=uid) -> bool:
+            bindings = api.list("ClusterRoleBinding", None, selector)
+            return [b["metadata"]["ownerReferences"][0]["uid"] for b in bindings] == [uid]
+
+        eventually(owned, "the binding of this very namespace", 15)
+        audit.mark()
+        api.delete("Namespace", None, namespace)
+        eventually(lambda: api.get("Namespace", None, namespace) is None, "the namespace to be gone", 60)
+        eventually(lambda: not api.list("ClusterRoleBinding", None, selector), "the binding to be gone", 30)
+        assert not [write for write in audit.writes() if write.startswith("patch clusterrolebindings")]
+        api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+
+
 def test_an_object_of_somebody_else_is_never_touched(api, operator, namespace, settled) -> None:
     theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "shop-prometheus"}, "data": {"a": "b"}}
     made = api.create(theirs, namespace)
