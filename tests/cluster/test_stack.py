@@ -52,9 +52,9 @@ def test_kubectl_wait_and_get_and_describe_read_well(shop, kubectl) -> None:
     assert row.split()[:3] == ["shop", "True", "Available"]
     assert "inventory-service:" in row
     assert f"http://shop-prometheus.{shop}.svc:9090" in row
-    described = kubectl("-n", shop, "describe", "invstack", "shop")
-    assert "every component is available" in described
-    assert "Ready is True" in described, "the Event of the transition"
+    assert "every component is available" in kubectl("-n", shop, "describe", "invstack", "shop")
+    # The Event of the transition follows the status.
+    eventually(lambda: "Ready is True" in kubectl("-n", shop, "describe", "invstack", "shop"), "the Event", 5)
 
 
 def test_explain_reads_well(kubectl) -> None:

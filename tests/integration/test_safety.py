@@ -191,8 +191,12 @@ def test_a_volume_that_can_not_grow_is_reported_and_disturbs_nothing(api, operat
     assert condition(found, "Stalled")["status"] == "True"
     assert "PersistentVolumeClaim shop-prometheus" in condition(found, "PrometheusAvailable")["message"]
     assert "100h" in api.get("ConfigMap", namespace, "shop-prometheus")["data"]["prometheus.yml"]
-    events = [e for e in api.list("Event", namespace) if e["involvedObject"]["name"] == "shop"]
-    assert any("PersistentVolumeClaim shop-prometheus" in event["message"] for event in events)
+
+    def told() -> bool:  # the Event follows the status
+        events = [e for e in api.list("Event", namespace) if e["involvedObject"]["name"] == "shop"]
+        return any("PersistentVolumeClaim shop-prometheus" in event["message"] for event in events)
+
+    eventually(told, "an Event about the volume", 5)
     tries = [write for write in audit.writes() if "persistentvolumeclaims/shop-prometheus" in write]
     assert len(tries) <= 3, "a refusal is not tried again and again"
 
