@@ -27,7 +27,6 @@ STRATEGIC = "application/strategic-merge-patch+json"
 JSON = "application/json"
 
 REQUEST_SECONDS = 30.0
-TOO_MANY_REQUESTS = 429
 
 
 class ApiError(Exception):
