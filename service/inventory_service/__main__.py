@@ -23,6 +23,7 @@ settings (environment variables):
                        [{DEFAULT_DATABASE_URL}]
   DATABASE_URL_FILE    a file that holds it instead
   LOW_STOCK_THRESHOLD  threshold of a new product that names none [10]
+  LOW_STOCK_HYSTERESIS units that a stock must rise above its threshold before the next alert [0]
   LOAD_SAMPLE_DATA     true: create sample products in a new inventory [false]
   PORT, INGRESS_PORT   where to serve everything, and everything but /metrics [5000, 5001]
   BIND_ADDRESS         the address to serve at [0.0.0.0]
@@ -30,6 +31,13 @@ settings (environment variables):
   DRAIN_SECONDS        serve on for so long after SIGTERM, not ready [5]
   MAX_BODY_BYTES       larger bodies are refused [65536]
   RATE_LIMIT           requests per client and pod, like 100/minute [off]
+  REQUIRE_IF_MATCH     true: refuse a change of a product without If-Match [false]
+  REQUIRE_TOKENS       true: refuse requests without a valid API token [false]
+  TOKENS_DIR           a folder of API tokens: one file each, named NAME.SCOPE [none]
+  IDEMPOTENCY_HOURS    how long the answer to an Idempotency-Key is kept [24]
+  AUDIT_SECONDS        time between two audits of the ledger; 0: none [300]
+  METRICS_MAX_PRODUCTS products with series of their own at /metrics [10000]
+  IMPORT_MAX_BYTES     larger files are not imported [10485760]
   LOG_LEVEL            debug, info, warning or error [info]
 
 examples:

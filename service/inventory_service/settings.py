@@ -57,6 +57,9 @@ class Settings(BaseModel):
 
     database_url: URL = Field(repr=False)
     low_stock_threshold: Annotated[int, Field(ge=0, le=MAX_STOCK, description=f"a number from 0 to {MAX_STOCK}")] = 10
+    low_stock_hysteresis: Annotated[
+        int, Field(ge=0, le=MAX_STOCK, description=f"a number of units from 0 to {MAX_STOCK}")
+    ] = 0
     load_sample_data: Annotated[bool, Field(description="true or false")] = False
     bind_address: Annotated[str, Field(pattern=r"^[0-9A-Fa-f.:\[\]]+$", description="an IP address")] = "0.0.0.0"  # noqa: S104 - a pod serves all its addresses
     port: Port = 5000
@@ -74,6 +77,15 @@ class Settings(BaseModel):
         BeforeValidator(_rate_limit),
         Field(description="a rate like 100/minute (second, minute or hour)"),
     ] = None
+    require_if_match: Annotated[bool, Field(description="true or false")] = False
+    require_tokens: Annotated[bool, Field(description="true or false")] = False
+    tokens_dir: Annotated[Path | None, Field(description="a folder")] = None
+    idempotency_hours: Annotated[float, Field(gt=0, le=8760, description="a number of hours up to 8760")] = 24.0
+    audit_seconds: Annotated[float, Field(ge=0, le=86400, description="a number of seconds from 0 to 86400")] = 300.0
+    metrics_max_products: Annotated[int, Field(ge=0, le=10**6, description="a number from 0 to 1000000")] = 10_000
+    import_max_bytes: Annotated[int, Field(ge=1024, le=2**30, description="a number of bytes from 1024 to 2^30")] = (
+        10 * 2**20
+    )
 
     @property
     def on_sqlite(self) -> bool:
