@@ -12,6 +12,7 @@ from flask.json.provider import DefaultJSONProvider
 
 from inventory_service import errors, limits, observe
 from inventory_service.api import health, metrics, products, restocks
+from inventory_service.audit import LastAudit
 from inventory_service.context import Context, context
 from inventory_service.database import Database
 from inventory_service.errors import NOT_NOW, RETRY_SECONDS, Unavailable
@@ -38,7 +39,7 @@ def create_app(settings: Settings) -> Flask:
     registry = new_registry()
     registry.register(StockCollector(database))
     limiter = limits.RateLimiter(settings.rate_limit) if settings.rate_limit else None
-    Context(settings, database, registry, Lifecycle(), limiter).attach(app)
+    Context(settings, database, registry, Lifecycle(), limiter, LastAudit()).attach(app)
 
     request_metrics = RequestMetrics(registry)
     observe.register(app, request_metrics)

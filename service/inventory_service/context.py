@@ -13,6 +13,7 @@ from flask import Flask, current_app, request
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from inventory_service.audit import LastAudit
     from inventory_service.database import Database
     from inventory_service.lifecycle import Lifecycle
     from inventory_service.limits import RateLimiter
@@ -30,6 +31,7 @@ class Context:
     registry: CollectorRegistry
     lifecycle: Lifecycle
     limiter: RateLimiter | None
+    audit: LastAudit
 
     def attach(self, app: Flask) -> None:
         """Make this the context of `app`."""
