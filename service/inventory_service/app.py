@@ -19,6 +19,7 @@ from inventory_service.errors import NOT_NOW, RETRY_SECONDS, Unavailable
 from inventory_service.lifecycle import Lifecycle
 from inventory_service.metrics import RequestMetrics, new_registry
 from inventory_service.stock_collector import StockCollector
+from inventory_service.store import stock
 
 if TYPE_CHECKING:
     from inventory_service.settings import Settings
@@ -35,7 +36,8 @@ def create_app(settings: Settings) -> Flask:
     app.json = _Json(app)
 
     # A connection for each thread, and some for the preparation and a second scrape.
-    database = Database(settings.database_url, connections=settings.threads + 2)
+    rules = {stock.HYSTERESIS: settings.low_stock_hysteresis}
+    database = Database(settings.database_url, connections=settings.threads + 2, info=rules)
     registry = new_registry()
     registry.register(StockCollector(database))
     limiter = limits.RateLimiter(settings.rate_limit) if settings.rate_limit else None

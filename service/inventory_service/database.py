@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Engine
@@ -32,13 +32,14 @@ _POSTGRESQL_OPTIONS: Final = "-c statement_timeout=10s -c lock_timeout=5s -c idl
 
 
 class Database:
-    """One database, shared by all threads of the process."""
+    """One database, shared by all threads of the process; a session that writes carries `info`."""
 
-    def __init__(self, url: URL, *, connections: int) -> None:
+    def __init__(self, url: URL, *, connections: int, info: Mapping[str, Any] | None = None) -> None:
         self.on_sqlite = url.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(url, connections) if self.on_sqlite else _postgresql_engine(url, connections)
         self._reader = sessionmaker(self.engine, expire_on_commit=False)
-        self._writer = sessionmaker(self.engine.execution_options(**{_WRITES: True}), expire_on_commit=False)
+        writing = self.engine.execution_options(**{_WRITES: True})
+        self._writer = sessionmaker(writing, expire_on_commit=False, info=dict(info or {}))
         # SQLite has one writer at a time. Waiting here is woken at once; waiting in SQLite sleeps and polls, unfairly.
         self._turn: AbstractContextManager[Any] = threading.Lock() if self.on_sqlite else nullcontext()
 

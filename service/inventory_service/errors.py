@@ -43,6 +43,12 @@ _REFUSALS: Final[dict[type[refusals.Refusal], tuple[int, str]]] = {
     refusals.DuplicateSku: (400, "duplicate-sku"),
     refusals.StockLimit: (400, "stock-limit"),
     refusals.StaleVersion: (412, "stale-version"),
+    refusals.InsufficientStock: (409, "insufficient-stock"),
+    refusals.UnknownMovement: (404, "unknown-movement"),
+    refusals.AlreadyReversed: (409, "already-reversed"),
+    refusals.UnknownReservation: (404, "unknown-reservation"),
+    refusals.ReservationEnded: (409, "reservation-ended"),
+    refusals.BadCursor: (400, "bad-cursor"),
 }
 
 

@@ -138,7 +138,7 @@ class StockMovement(Base):
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     product_id: Mapped[int] = mapped_column(ForeignKey("products.id"))
-    #: What kind of change: see `store.ledger`; a column without a check, for later versions add kinds beside running old ones.
+    #: One of `store.ledger.KINDS`; without a check, for later versions add kinds beside running old ones.
     kind: Mapped[str] = mapped_column(String(20))
     delta: Mapped[int] = mapped_column(Integer)
     balance_after: Mapped[int] = mapped_column(Integer)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sqlalchemy import select
 
 from inventory_service.models import Product
-from inventory_service.store import products
-from inventory_service.store.ledger import Origin
+from inventory_service.store import products, stock
+from inventory_service.store.ledger import RESTOCK, Change, Origin
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -51,7 +51,7 @@ def load(session: Session, threshold: int) -> None:
     origin = Origin(actor="sample-data")
     ids = {sample.sku: _create(session, sample, threshold, origin) for sample in _SAMPLES}
     for sku, quantity in _RESTOCKS:
-        products.restock(session, ids[sku], quantity, "Sample delivery", origin)
+        stock.restock(session, ids[sku], quantity, Change(RESTOCK, "Sample delivery"), origin)
 
 
 def _create(session: Session, sample: Sample, threshold: int, origin: Origin) -> int:

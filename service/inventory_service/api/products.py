@@ -11,8 +11,8 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from inventory_service import schemas
 from inventory_service.context import context
-from inventory_service.store import products, reports
-from inventory_service.store.ledger import Origin
+from inventory_service.store import products, reports, stock
+from inventory_service.store.ledger import RESTOCK, Change, Origin
 
 if TYPE_CHECKING:
     from inventory_service.models import Product
@@ -42,7 +42,7 @@ def create_product() -> tuple[Response, int]:
 def get_product(product_id: int) -> Response:
     """Return one product."""
     with context().database.reading() as session:
-        product = products.get(session, product_id)
+        product = stock.get(session, product_id)
     return _with_etag(product, success=True)
 
 
@@ -51,7 +51,7 @@ def change_product(product_id: int) -> Response:
     """Change some fields of a product; a given stock_level is a count. Honours If-Match."""
     body = schemas.body_of(schemas.ProductChange)
     with context().database.writing() as session:
-        product = products.change(session, product_id, body.given(), _origin(), _client_knows)
+        product = products.change(session, product_id, body.given(), _origin())
     return _with_etag(product, success=True, message=f"Product {product.name} was updated.")
 
 
@@ -59,7 +59,7 @@ def change_product(product_id: int) -> Response:
 def delete_product(product_id: int) -> Response:
     """Archive a product."""
     with context().database.writing() as session:
-        products.archive(session, product_id)
+        products.archive(session, product_id, _origin())
     return jsonify(success=True, message=f"Product {product_id} was deleted.")
 
 
@@ -68,7 +68,7 @@ def restock_product(product_id: int) -> Response:
     """Add to the stock of a product."""
     body = schemas.body_of(schemas.Restock)
     with context().database.writing() as session:
-        log = products.restock(session, product_id, body.quantity, body.notes, _origin())
+        log = stock.restock(session, product_id, body.quantity, Change(RESTOCK, body.notes), _origin())
     message = f"Added {body.quantity} to {log.product.name}; the stock is now {log.balance_after}."
     return _with_etag(log.product, success=True, message=message, restock_log=schemas.restock_json(log))
 
@@ -90,7 +90,7 @@ def get_analytics() -> Response:
 
 
 def _origin() -> Origin:
-    return Origin(request_id=g.request_id)
+    return Origin(request_id=g.request_id, actor=g.get("actor"), knows=_client_knows)
 
 
 def _client_knows(version: int) -> bool:

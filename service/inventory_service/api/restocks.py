@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify
 
 from inventory_service import schemas
 from inventory_service.context import context
-from inventory_service.store import ledger
+from inventory_service.store import lists
 
 blueprint = Blueprint("restocks", __name__, url_prefix="/api/restocks")
 
@@ -19,7 +19,7 @@ def list_restocks() -> Response:
     """Return one page of the restocks, the newest first."""
     page = schemas.page_of_query()
     with context().database.reading() as session:
-        logs, total = ledger.restocks(session, page.page, page.per_page)
+        logs, total = lists.restocks(session, page.page, page.per_page)
     return jsonify(
         success=True,
         restock_logs=[schemas.restock_json(log) for log in logs],

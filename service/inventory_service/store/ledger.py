@@ -6,67 +6,65 @@ It never changes or deletes a line; a correction is another line.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session, contains_eager
+from typing import TYPE_CHECKING, Final
 
 from inventory_service.models import Product, StockMovement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
-OPENING = "opening"
-RESTOCK = "restock"
-COUNT = "count"
+    from sqlalchemy.orm import Session
+
+OPENING: Final = "opening"
+RESTOCK: Final = "restock"
+ADJUSTMENT: Final = "adjustment"
+COUNT: Final = "count"
+RESERVATION: Final = "reservation"
+REVERSAL: Final = "reversal"
+
+#: The stock of a new product; a delivery; a signed change; a stock-take; a committed reservation; an undone movement.
+KINDS: Final = (OPENING, RESTOCK, ADJUSTMENT, COUNT, RESERVATION, REVERSAL)
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who asks for a change, and in which request."""
+    """Who asks for a change, in which request, and which version of the product they know (by default: any)."""
 
     request_id: str | None = None
     actor: str | None = None
+    knows: Callable[[int], bool] = lambda _version: True
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happened to a stock, and why."""
+    """What happens to a stock, and why; `reverses` is the id of the movement that it undoes."""
 
     kind: str
-    delta: int
     reason: str = ""
+    reference: str | None = None
+    reverses: int | None = None
 
 
-def record(session: Session, product: Product, change: Change, origin: Origin) -> StockMovement:
-    """Append the line for a change that `product` already shows, at the time of its last update."""
+def record(session: Session, product: Product, delta: int, change: Change, origin: Origin) -> StockMovement:
+    """Append the line for a change of `delta` units that `product` already shows, at the time of its last update."""
+    level, threshold, now = product.stock_level, product.min_stock_threshold, product.updated_at
+    crossed = level - delta > threshold >= level
     movement = StockMovement(
         product_id=product.id,
         product=product,
         kind=change.kind,
-        delta=change.delta,
-        balance_after=product.stock_level,
+        delta=delta,
+        balance_after=level,
         reason=change.reason,
-        reference=None,
+        reference=change.reference,
         actor=origin.actor,
         request_id=origin.request_id,
-        at=product.updated_at,
+        at=now,
+        reverses=change.reverses,
+        # Within the hysteresis the stock had been low already: then `low_stock_since` is of an earlier change.
+        low_stock_alert=crossed and product.low_stock_since == now,
+        out_of_stock_alert=delta < 0 and level == 0,
     )
     session.add(movement)
     session.flush()
     return movement
-
-
-def restocks(session: Session, page: int, per_page: int) -> tuple[Sequence[StockMovement], int]:
-    """Return one page of all restocks, the newest first, those of archived products included, and their number."""
-    total = session.scalar(select(func.count()).where(StockMovement.kind == RESTOCK)) or 0
-    newest = (
-        select(StockMovement)
-        .join(StockMovement.product)
-        .options(contains_eager(StockMovement.product))
-        .where(StockMovement.kind == RESTOCK)
-        .order_by(StockMovement.id.desc())
-        .offset((page - 1) * per_page)
-        .limit(per_page)
-    )
-    return session.scalars(newest).all(), total
