@@ -106,7 +106,12 @@ def _injection(path: tuple[str, ...], name: str, value: Any) -> Case:
     if "ingress" in value:
         value["ingress"].setdefault("hosts", {"service": "a.example"})
     if "secretKeyRef" in path:
-        value["service"]["database"]["external"]["secretKeyRef"].setdefault("name", "db")
+        parent = value
+        for part in path[1:-1]:
+            parent = parent[part]
+        parent.setdefault("name", "db")
+    if "rateLimitStore" in path:
+        value["service"]["rateLimit"] = "100/minute"
     return Case(name, stack(value), ".".join(path), "schema")
 
 

@@ -17,6 +17,7 @@ import structlog
 
 from inventory_operator import access, handlers, metrics, server
 from inventory_operator.applier import Applier
+from inventory_operator.cloudnativepg import ClusterWatch
 from inventory_operator.cluster import TRANSIENT, ApiError, Cluster
 from inventory_operator.connection import Connection, connect
 from inventory_operator.lease import Lease
@@ -56,6 +57,7 @@ class App:
     watcher: ReferenceWatcher
     reconciler: Reconciler
     lease: Lease
+    clusters: ClusterWatch
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     leading: asyncio.Event = field(default_factory=asyncio.Event)
     synced: asyncio.Event = field(default_factory=asyncio.Event)
@@ -68,6 +70,7 @@ class App:
             "kopf": asyncio.create_task(self._watch()),
             "lease": asyncio.create_task(self.lease.hold(self._acquired)),
             "resync": asyncio.create_task(self._resync()),
+            "clusters": asyncio.create_task(self.clusters.follow()),
             **{f"worker-{n}": asyncio.create_task(self._work()) for n in range(self.settings.workers)},
         }
         stopping = asyncio.create_task(self.stop.wait())
@@ -113,6 +116,7 @@ class App:
     async def _resync(self) -> None:
         """List every kind: once before the first write, then again and again."""
         await self.list_all()
+        await self.clusters.known.wait()
         metrics.SYNCED.set(1)
         self.synced.set()
         log.info("synced", stacks=len(self.store.stacks))
@@ -121,8 +125,7 @@ class App:
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311
             pause = self.settings.resync_seconds
             await self.list_all()
-            for key in {*self.store.stacks, *self.store.children}:
-                self.queue.add(key)
+            self.queue.add_all({*self.store.stacks, *self.store.children})
 
     async def list_all(self) -> None:
         """List every kind into the store; right after a CRD is made its list answers 429: then wait and try again."""
@@ -187,8 +190,10 @@ async def run(settings: Settings) -> bool:
     queue = Queue(settings.backoff_seconds, settings.backoff_limit_seconds)
     store = Store(queue.add)
     watcher = ReferenceWatcher(cluster, queue.add)
-    reconciler = Reconciler(cluster, store, queue, watcher, settings, Applier(cluster, store))
-    app = App(connection, settings, cluster, store, queue, watcher, reconciler, Lease(cluster, settings), stop)
+    clusters = ClusterWatch(cluster, store, settings.namespace, lambda: queue.add_all(store.stacks))
+    reconciler = Reconciler(cluster, store, queue, watcher, settings, Applier(cluster, store), clusters)
+    lease = Lease(cluster, settings)
+    app = App(connection, settings, cluster, store, queue, watcher, reconciler, lease, clusters, stop)
     return await app.run()
 
 

@@ -22,6 +22,7 @@ from inventory_operator.naming import (
     CONFIG_ANNOTATION,
     FIELD_MANAGER,
     GENERATE_ANNOTATION,
+    KEEPS_DATA,
     STACK_LABEL,
     UID_LABEL,
     Stack,
@@ -76,7 +77,7 @@ class Applier:
         return await self._each(stack, first) + await self._each(stack, then)
 
     async def prune(self, stack: Stack, desired: Iterable[Object]) -> None:
-        """Delete what this stack owns and no longer wants; never volumes, never generated Secrets."""
+        """Delete what this stack owns and no longer wants; never what keeps data, never generated Secrets."""
         wanted = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in desired}
         for child_id, child in list(self.store.of((stack.namespace, stack.name)).items()):
             if child_id not in wanted and _prunable(child.obj, stack):
@@ -254,7 +255,7 @@ def _check_claim(live: Object, stack: Stack) -> None:
 
 def _prunable(obj: Object, stack: Stack) -> bool:
     metadata = obj["metadata"]
-    if obj["kind"] in {"Pod", "PersistentVolumeClaim"} or _generated(obj) or "deletionTimestamp" in metadata:
+    if obj["kind"] in {"Pod", *KEEPS_DATA} or _generated(obj) or "deletionTimestamp" in metadata:
         return False
     if not of(obj).namespaced:
         return bool(metadata["labels"].get(UID_LABEL) == stack.uid)

@@ -131,8 +131,10 @@ class Cluster:
         kind = {"apiVersion": resource.api_version, "kind": resource.kind}
         return [item | kind for item in answer["items"]], int(answer["metadata"]["resourceVersion"])
 
-    async def watch(self, resource: Resource, namespace: str, seconds: int, **query: str) -> AsyncGenerator[Object]:
-        """Yield the watch events of some objects for at most `seconds`, then end."""
+    async def watch(
+        self, resource: Resource, namespace: str | None, seconds: int, **query: str
+    ) -> AsyncGenerator[Object]:
+        """Yield the watch events of some objects for at most `seconds`, then end; an ERROR is raised as ApiError."""
         query |= {"watch": "true", "timeoutSeconds": str(seconds)}
         async with self._watches.get(
             self._server + resource.path(namespace),
@@ -142,7 +144,10 @@ class Cluster:
             if response.status >= 300:  # noqa: PLR2004
                 raise _refusal(response.status, await response.read())
             async for line in response.content:
-                yield orjson.loads(line)
+                event = orjson.loads(line)
+                if event["type"] == "ERROR":
+                    raise ApiError(event["object"].get("code", 0), "", event["object"].get("message", ""))
+                yield event
 
     async def allowed(self, attributes: dict[str, str]) -> bool:
         """Ask the API server whether we may do this; `attributes` are those of a SelfSubjectAccessReview."""

@@ -39,6 +39,9 @@ KUBELET_CLUSTER_ROLE = "inventory-kubelet-metrics"
 #: namespace and name of a stack.
 Key = tuple[str, str]
 
+#: Kinds of children that hold what people put in: never pruned, and kept with their stack's `Retain`.
+KEEPS_DATA = frozenset({"PersistentVolumeClaim", "Cluster"})
+
 COMPONENTS = ("service", "prometheus", "alertmanager", "grafana")
 _SUFFIX = {"service": "inventory"}
 #: 58 characters less the longest `-<hash>-`.
@@ -62,6 +65,11 @@ class Names:
     prometheus: str
     alertmanager: str
     grafana: str
+    #: CloudNativePG's Cluster, of at most 50 characters; its pods, Services and Secrets are called `<this>-...`.
+    database: str
+    #: The Secret that CloudNativePG makes for applications, with the key `uri`
+    #: (https://cloudnative-pg.io/documentation/current/applications/#secrets).
+    database_secret: str
     #: Secret with the key for the digests of referenced Secrets.
     digest_key: str
     #: Cluster-scoped, hence with the namespace and a hash: two stacks can never claim the same one.
@@ -74,6 +82,8 @@ def names(stack: Stack) -> Names:
     children = {component: f"{stack.name}-{_SUFFIX.get(component, component)}" for component in COMPONENTS}
     return Names(
         **children,
+        database=f"{stack.name}-database",
+        database_secret=f"{stack.name}-database-app",
         digest_key=f"{stack.name}-digest-key",
         kubelet_binding=f"{stack.namespace}-{stack.name}-{digest}",
     )

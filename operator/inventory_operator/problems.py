@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _SHOWN_LENGTH = 60
 #: Below such a field a person may have pasted the secret itself instead of its name.
-_DISCREET = re.compile(r"secret|password|token|credential|external\b|annotations|key", re.IGNORECASE)
+_DISCREET = re.compile(
+    r"secret|password|token|credential|authentication|ratelimitstore|external\b|annotations|key", re.IGNORECASE
+)
 _PLAIN_PART = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _KINDS = {
     "bool_type": "true or false",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from inventory_operator import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from inventory_operator.naming import Key
 
@@ -44,6 +44,11 @@ class Queue:
         if key not in self._busy:
             self._ready.put_nowait(key)
         metrics.QUEUE_DEPTH.set(len(self._since))
+
+    def add_all(self, keys: Iterable[Key]) -> None:
+        """Ask for a reconcile of each of `keys`."""
+        for key in keys:
+            self.add(key)
 
     def add_later(self, key: Key, seconds: float) -> None:
         """Ask for a reconcile of `key` after a pause; only the latest such request counts."""

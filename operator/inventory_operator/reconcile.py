@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from inventory_operator import metrics, naming, status
+from inventory_operator.cloudnativepg import Hold, hold
 from inventory_operator.cluster import TRANSIENT, ApiError, Cluster
 from inventory_operator.diagnosis import GRACE
 from inventory_operator.references import Reference, ReferenceWatcher, digest, references
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from inventory_operator.applier import Applier
+    from inventory_operator.cloudnativepg import ClusterWatch
     from inventory_operator.failure import Failure
     from inventory_operator.naming import Key
     from inventory_operator.queue import Queue
@@ -47,6 +49,7 @@ class Reconciler:
     watcher: ReferenceWatcher
     settings: Settings
     applier: Applier
+    clusters: ClusterWatch
     _namespace_uids: dict[str, str] = field(default_factory=dict)
 
     async def __call__(self, key: Key) -> None:
@@ -90,7 +93,7 @@ class Reconciler:
         spec, problem = _parsed(raw)
         failures: list[Failure] = []
         if spec:
-            wanted = references(spec)
+            wanted = references(spec, naming.names(stack))
             await self.watcher.want(key, {reference.name for reference in wanted})
             problem = self._missing(stack, wanted)
             if not problem and not spec.paused:
@@ -119,11 +122,18 @@ class Reconciler:
             return failures
         if (complete := await self._facts(stack, spec, wanted)) != facts:
             desired = render(stack, spec, complete)
-        failures = await self.applier.apply(stack, desired)
+        held = self._held(stack, spec, wanted)
+        failures = await self.applier.apply(stack, [one for one in desired if not (held and held.holds(one))])
         await self.applier.prune(stack, desired)
         if not failures:
             await self.applier.refresh_pods(stack, desired)
-        return failures
+        return [*failures, *([held.failure] if held else [])]
+
+    def _held(self, stack: naming.Stack, spec: Spec, wanted: tuple[Reference, ...]) -> Hold | None:
+        if not spec.service.database.cloud_native_pg:
+            return None
+        lacks = (one.lacks(self.watcher.data(stack.namespace, one.name)) for one in wanted if one.made_here)
+        return hold(naming.names(stack), next(lacks, None), served=self.clusters.served)
 
     async def _facts(self, stack: naming.Stack, spec: Spec, wanted: tuple[Reference, ...]) -> Facts:
         """Gather what a render needs to know beside the spec."""
@@ -153,7 +163,7 @@ class Reconciler:
         values: dict[str, dict[str, str]] = {}
         for reference in wanted:
             data = self.watcher.data(stack.namespace, reference.name) or {}
-            used = {f"{reference.name}/{key}": data[key] for key in reference.keys if key in data}
+            used = {f"{reference.name}/{key}": value for key, value in reference.used(data).items()}
             values.setdefault(reference.component, {}).update(used)
         if generated := self._own_secret(stack, names.grafana):
             values.setdefault("grafana", {}).update(generated)
@@ -166,13 +176,9 @@ class Reconciler:
 
     def _missing(self, stack: naming.Stack, wanted: tuple[Reference, ...]) -> status.Problem | None:
         for reference in wanted:
-            data = self.watcher.data(stack.namespace, reference.name)
-            empty = [key for key in reference.keys if not (data or {}).get(key)]
-            message = f"Secret {reference.name} has no value under key {empty[0]}" if empty else ""
-            if data is None:
-                message = f"there is no Secret {reference.name} in namespace {stack.namespace}"
-            if message:
-                return status.Problem("MissingReference", f"{reference.path}: {message}")
+            lack = reference.lacks(self.watcher.data(stack.namespace, reference.name))
+            if lack and not reference.made_here:
+                return status.Problem("MissingReference", f"{reference.path}: {lack}")
         return None
 
     async def _report(

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import hmac
 import random
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,10 @@ from inventory_operator.cluster import TRANSIENT, ApiError, Cluster
 from inventory_operator.resources import SECRETS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from inventory_operator.naming import Key
+    from inventory_operator.naming import Key, Names
+    from inventory_operator.servicespec import Service
     from inventory_operator.spec import Spec
 
 log = structlog.get_logger(__name__)
@@ -32,6 +34,8 @@ RETRY_SECONDS = 2.0
 #: Longer than one request may take; a worker waits no longer for an API server that does not answer.
 LIST_SECONDS = 35.0
 GONE = 410
+#: A file of TOKENS_DIR (service/inventory_service): the scope of a token is the end of its name.
+TOKEN_KEY = (r"[-._A-Za-z0-9]+\.(read|write|admin)", "NAME.SCOPE with the scope read, write or admin")
 Name = tuple[str, str]
 
 
@@ -41,23 +45,58 @@ class Reference:
 
     component: str
     name: str
+    #: Empty where it is for its owner to say which there are: then all of them are used.
     keys: tuple[str, ...]
     path: str
+    #: What every key looks like, where `keys` is empty: a pattern, and the words for it.
+    shape: tuple[str, str] = ("", "")
+    #: Whether it comes of what the stack itself applies, so that nothing but its component waits for it.
+    made_here: bool = False
+
+    def used(self, data: Mapping[str, str]) -> dict[str, str]:
+        """Return the part of the Secret's `data` that the component starts with."""
+        return {key: data[key] for key in (self.keys or data) if key in data}
+
+    def lacks(self, data: Mapping[str, str] | None) -> str | None:
+        """Return what the Secret lacks, in words; None when it is complete. `data` is None where there is none."""
+        if data is None:
+            return f"there is no Secret {self.name} in the stack's namespace"
+        if empty := [key for key in (self.keys or sorted(data)) if not data.get(key)]:
+            return f"Secret {self.name} has no value under key {empty[0]}"
+        pattern, words = self.shape
+        if pattern and not data:
+            return f"Secret {self.name} is empty: expected at least one {words}"
+        if not all(re.fullmatch(pattern, key) for key in data if pattern):
+            # Which one is not said: somebody may have pasted a token as the name.
+            return f"Secret {self.name} has a key of another kind: expected only {words}"
+        return None
 
 
-def references(spec: Spec) -> tuple[Reference, ...]:
+def references(spec: Spec, names: Names) -> tuple[Reference, ...]:
     """Return every Secret that `spec` refers to and that a component can't run without.
 
     Not the certificate of an ingress: cert-manager makes it after the ingress.
     """
-    found = []
-    if external := spec.service.database.external:
-        ref = external.secret_key_ref
-        found.append(Reference("service", ref.name, (ref.key,), "spec.service.database.external.secretKeyRef"))
+    found = list(_of_the_service(spec.service, names))
     if spec.grafana.enabled and spec.grafana.admin_secret_name:
         keys = ("admin-user", "admin-password")
         found.append(Reference("grafana", spec.grafana.admin_secret_name, keys, "spec.grafana.adminSecretName"))
     return tuple(found)
+
+
+def _of_the_service(service: Service, names: Names) -> Iterator[Reference]:
+    if external := service.database.external:
+        ref = external.secret_key_ref
+        yield Reference("service", ref.name, (ref.key,), "spec.service.database.external.secretKeyRef")
+    if service.database.cloud_native_pg:
+        path = "spec.service.database.cloudNativePG"
+        yield Reference("service", names.database_secret, ("uri",), path, made_here=True)
+    if service.rate_limit_store:
+        ref = service.rate_limit_store.secret_key_ref
+        yield Reference("service", ref.name, (ref.key,), "spec.service.rateLimitStore.secretKeyRef")
+    if service.authentication:
+        path = "spec.service.authentication.tokensSecretName"
+        yield Reference("service", service.authentication.tokens_secret_name, (), path, shape=TOKEN_KEY)
 
 
 def digest(key: bytes, values: Mapping[str, str]) -> str:
@@ -127,8 +166,6 @@ class ReferenceWatcher:
         )
         async with contextlib.aclosing(events) as stream:
             async for event in stream:
-                if event["type"] == "ERROR":
-                    raise ApiError(event["object"].get("code", 0), "", event["object"].get("message", ""))
                 self._see(name, None if event["type"] == "DELETED" else event["object"])
 
     def _see(self, name: Name, secret: dict[str, Any] | None) -> None:

@@ -56,9 +56,9 @@ def config_digest(config_map: Mapping[str, Any]) -> str:
 
 
 def _outlives(obj: Mapping[str, Any]) -> bool:
-    """Tell whether an object is kept when its stack is deleted with `Retain`: volumes and generated Secrets."""
+    """Tell whether an object is kept when its stack is deleted with `Retain`: data, and generated Secrets."""
     generated = naming.GENERATE_ANNOTATION in obj["metadata"].get("annotations", {})
-    return obj["kind"] == "PersistentVolumeClaim" or generated
+    return obj["kind"] in naming.KEEPS_DATA or generated
 
 
 def _owner(obj: Mapping[str, Any], stack: naming.Stack, facts: Facts) -> dict[str, Any]:

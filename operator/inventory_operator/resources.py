@@ -19,6 +19,8 @@ class Resource:
     kind: str
     plural: str
     namespaced: bool = True
+    #: Whether the API server may not have it: its CRD is somebody else's, and may come and go while we run.
+    optional: bool = False
 
     @property
     def group(self) -> str:
@@ -46,6 +48,7 @@ EVENTS = Resource("v1", "Event", "events")
 PODS = Resource("v1", "Pod", "pods")
 SECRETS = Resource("v1", "Secret", "secrets")
 CONFIG_MAPS = Resource("v1", "ConfigMap", "configmaps")
+CLUSTERS = Resource("postgresql.cnpg.io/v1", "Cluster", "clusters", optional=True)
 
 #: What templates may render.
 CHILDREN = (
@@ -62,6 +65,7 @@ CHILDREN = (
     Resource("rbac.authorization.k8s.io/v1", "Role", "roles"),
     Resource("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),
     Resource("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False),
+    CLUSTERS,
 )
 #: A RoleBinding is refused until the API server has seen its Role; a pod without its ServiceAccount waits for seconds.
 SECOND_WAVE = frozenset({"Deployment", "RoleBinding"})
@@ -75,5 +79,6 @@ def of(obj: dict[str, Any]) -> Resource:
 
 
 def watched(*, clusterwide: bool) -> tuple[Resource, ...]:
-    """Return what is watched by label: every kind of child, and pods for their state."""
-    return tuple(resource for resource in (*CHILDREN, PODS) if clusterwide or resource.namespaced)
+    """Return what kopf watches by label: every kind of child that is always there, and pods for their state."""
+    always = (resource for resource in (*CHILDREN, PODS) if not resource.optional)
+    return tuple(resource for resource in always if clusterwide or resource.namespaced)

@@ -1,27 +1,37 @@
-"""CPU and memory of a container: requests, limits, and how what a person left out is filled in.
+"""How much a part gets: CPU and memory of a container, pods, volumes; what a person left out is filled in.
 
-Pure: it never knows which container it is about.
+Pure: it never knows which part it is about.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator, with_config
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
 from inventory_operator.problems import contradict
-from inventory_operator.values import Cpu, Memory, quantity
+from inventory_operator.values import Cpu, Memory, ObjectName, Whole, quantity, storage_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+Replicas = Annotated[int, Whole(1, 100)]
+Size = Annotated[str, storage_size("64Mi")]
 
 
 class Model(BaseModel):
     """What all objects of a spec have in common: frozen, strict, camelCase outside, no unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel)
+
+
+class Storage(Model):
+    """A volume; without a class the cluster's default one is used."""
+
+    size: Size = "1Gi"
+    storage_class_name: ObjectName | None = None
 
 
 @with_config(ConfigDict(extra="forbid", strict=True))

@@ -12,7 +12,8 @@ from annotated_types import MaxLen
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from inventory_operator.problems import InvalidSpec, Problem, contradict, explain, invalid
-from inventory_operator.sizing import Model, Resources, amounts, default, filled
+from inventory_operator.servicespec import Service
+from inventory_operator.sizing import Model, Resources, Storage, amounts, default, filled
 from inventory_operator.values import (
     AnnotationKey,
     AnnotationValue,
@@ -21,9 +22,7 @@ from inventory_operator.values import (
     Host,
     Image,
     ObjectName,
-    SecretKey,
     StackName,
-    Whole,
     duration,
     storage_size,
 )
@@ -37,109 +36,19 @@ PROMETHEUS_IMAGE = "docker.io/prom/prometheus:v3.16.0"
 ALERTMANAGER_IMAGE = "docker.io/prom/alertmanager:v0.31.1"
 GRAFANA_IMAGE = "docker.io/grafana/grafana:12.3.0"
 
-Replicas = Annotated[int, Whole(1, 100)]
-Size = Annotated[str, storage_size("64Mi")]
 #: 80 % of it becomes Prometheus' retention by size, and one block plus the write-ahead log must fit.
 PrometheusSize = Annotated[str, storage_size("512Mi")]
 
 
-_SERVICE = (amounts("100m", "128Mi"), amounts("500m", "256Mi"))
 _PROMETHEUS = (amounts("100m", "256Mi"), amounts("1", "1Gi"))
 _ALERTMANAGER = (amounts("10m", "32Mi"), amounts("200m", "128Mi"))
 _GRAFANA = (amounts("100m", "128Mi"), amounts("500m", "512Mi"))
-
-
-class Storage(Model):
-    """A volume; without a class the cluster's default one is used."""
-
-    size: Size = "1Gi"
-    storage_class_name: ObjectName | None = None
 
 
 class PrometheusStorage(Storage):
     """The volume of Prometheus."""
 
     size: PrometheusSize = "10Gi"
-
-
-class SecretKeyRef(Model):
-    """One key of a Secret in the stack's namespace."""
-
-    name: ObjectName
-    key: SecretKey = "url"
-
-
-class Sqlite(Model):
-    """A database file on a volume of the one service pod."""
-
-    storage: Storage = Field(default_factory=Storage)
-
-
-class External(Model):
-    """A PostgreSQL database that somebody else runs; its URL is in a Secret."""
-
-    secret_key_ref: SecretKeyRef
-
-
-class Database(Model):
-    """Where the inventory is kept: exactly one of its members is set; SQLite when nothing was said."""
-
-    sqlite: Sqlite | None = None
-    external: External | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _sqlite_unless_told(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("sqlite") is None and given.get("external") is None:
-            return given | {"sqlite": {}}
-        return given
-
-    @model_validator(mode="after")
-    def _at_most_one(self) -> Self:
-        if self.sqlite and self.external:
-            contradict([("", "choose at most one of sqlite and external")])
-        return self
-
-
-class Autoscaling(Model):
-    """A HorizontalPodAutoscaler of the service; `replicas` is then its business."""
-
-    min_replicas: Replicas = 1
-    max_replicas: Replicas
-    target_cpu_utilization_percentage: Annotated[int, Whole(1, 100)] = Field(
-        default=80, alias="targetCPUUtilizationPercentage"
-    )
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min_replicas > self.max_replicas:
-            contradict([("minReplicas", f"{self.min_replicas} is above maxReplicas, which is {self.max_replicas}")])
-        return self
-
-
-class Service(Model):
-    """The inventory service."""
-
-    #: None is the operator's own version of the service.
-    image: Image | None = None
-    replicas: Replicas = 1
-    resources: Annotated[Resources, filled(*_SERVICE)] = Field(default_factory=default(*_SERVICE))
-    autoscaling: Autoscaling | None = None
-    database: Database = Field(default_factory=lambda: Database(sqlite=Sqlite()))
-    low_stock_threshold: Annotated[int, Whole(0, 1_000_000)] = 10
-    load_sample_data: bool = False
-
-    @model_validator(mode="after")
-    def _sqlite_is_alone(self) -> Self:
-        contradict(self._too_many_for_sqlite())
-        return self
-
-    def _too_many_for_sqlite(self) -> Iterator[tuple[str, str]]:
-        reason = "SQLite serves one pod only: set it to 1, or use database.external"
-        if self.database.sqlite and self.replicas > 1:
-            yield "replicas", reason
-        if self.database.sqlite and self.autoscaling and self.autoscaling.max_replicas > 1:
-            yield "autoscaling.maxReplicas", reason
 
 
 class Prometheus(Model):

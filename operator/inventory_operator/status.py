@@ -148,7 +148,9 @@ def _database(observed: Observed, now: str) -> list[_Condition]:
     pods = [pod for pod in _of(observed, "service", "Pod") if "deletionTimestamp" not in pod["metadata"]]
     if not pods and observed.spec is None:
         return []
-    kind = "external PostgreSQL" if observed.spec and observed.spec.service.database.external else "SQLite"
+    kind = _database_kind(observed.spec)
+    if failure := next((failure for failure in observed.failures if failure.child.startswith("Cluster ")), None):
+        return [_Condition(name, "False", failure.reason, failure.message, settled=False)]
     if ready := [pod for pod in pods if _is_ready(pod)]:
         return [_Condition(name, "True", "Reachable", f"{kind}: {len(ready)} of {len(pods)} service pods reach it")]
     if failing := [pod["metadata"]["name"] for pod in pods if any(fails_readiness(c, now) for c in _containers(pod))]:
@@ -157,6 +159,12 @@ def _database(observed: Observed, now: str) -> list[_Condition]:
     if any("running" in container.get("state", {}) for pod in pods for container in _containers(pod)):
         return [_Condition(name, "Unknown", "Starting", f"{kind}: the service is starting", settled=False)]
     return [_Condition(name, "Unknown", "NoPodRunning", "no service pod runs that could tell", settled=False)]
+
+
+def _database_kind(spec: Spec | None) -> str:
+    if spec and spec.service.database.cloud_native_pg:
+        return "CloudNativePG"
+    return "external PostgreSQL" if spec and spec.service.database.external else "SQLite"
 
 
 def _is_ready(pod: Object) -> bool:

@@ -187,6 +187,10 @@ SecretKey = Annotated[
     Text("the name of a key in a Secret like url: letters, digits, '-', '_' and '.'",
          r"^[.]?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$", 253),
 ]  # fmt: skip
+#: The service's own pattern (service/inventory_service/settings.py).
+RateLimit = Annotated[
+    str, Text("a rate like 100/minute (second, minute or hour)", r"^[1-9][0-9]{0,8}/(second|minute|hour)$", 16)
+]
 #: The last label starts with a letter: an Ingress refuses IP addresses.
 Host = Annotated[
     str,

@@ -103,6 +103,9 @@ def test_defaults_inside_optional_parts_agree() -> None:
         "service": {
             "autoscaling": {"maxReplicas": 1},
             "database": {"external": {"secretKeyRef": {"name": "db"}}},
+            "rateLimit": "100/minute",
+            "rateLimitStore": {"secretKeyRef": {"name": "redis"}},
+            "metrics": {},
         },
         "ingress": {"hosts": {"service": "a.example"}},
     }
@@ -136,6 +139,9 @@ def test_every_example_of_a_field_parses(path: str) -> None:
         database = spec["service"].setdefault("database", {"external": {}})
         if "external" in database:
             database["external"].setdefault("secretKeyRef", {}).setdefault("name", "db")
+    if "rateLimitStore" in parts:
+        spec["service"]["rateLimitStore"]["secretKeyRef"].setdefault("name", "redis")
+        spec["service"]["rateLimit"] = "100/minute"
     if "autoscaling" in parts:
         spec["service"]["autoscaling"].setdefault("maxReplicas", 6)
     if "ingress" in parts:

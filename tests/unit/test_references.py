@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from inventory_operator.references import Reference, ReferenceWatcher, digest, references
+from inventory_operator.naming import Stack, names
+from inventory_operator.references import TOKEN_KEY, Reference, ReferenceWatcher, digest, references
 from inventory_operator.spec import parse
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 KEY = b"0123456789abcdef"
+NAMES = names(Stack("ns", "shop", "uid"))
 SHOP, OTHER = ("ns", "shop"), ("ns", "other")
 
 
@@ -22,21 +24,72 @@ def spec(**fields: Any):
     return parse({"metadata": {"name": "shop"}, "spec": fields})
 
 
+def found_in(parsed) -> tuple[Reference, ...]:
+    return references(parsed, NAMES)
+
+
 def test_an_empty_spec_refers_to_nothing() -> None:
-    assert references(spec()) == ()
+    assert found_in(spec()) == ()
 
 
 def test_every_reference_names_its_component_its_keys_and_its_place() -> None:
     database = {"external": {"secretKeyRef": {"name": "pg", "key": "uri"}}}
-    found = references(spec(service={"database": database}, grafana={"adminSecretName": "admin"}))
+    found = found_in(spec(service={"database": database}, grafana={"adminSecretName": "admin"}))
     assert found == (
         Reference("service", "pg", ("uri",), "spec.service.database.external.secretKeyRef"),
         Reference("grafana", "admin", ("admin-user", "admin-password"), "spec.grafana.adminSecretName"),
     )
 
 
+def test_what_the_service_counts_in_and_whom_it_lets_in_are_references() -> None:
+    service = {
+        "rateLimit": "5/second",
+        "rateLimitStore": {"secretKeyRef": {"name": "redis"}},
+        "authentication": {"tokensSecretName": "tokens"},
+    }
+    assert found_in(spec(service=service)) == (
+        Reference("service", "redis", ("url",), "spec.service.rateLimitStore.secretKeyRef"),
+        Reference("service", "tokens", (), "spec.service.authentication.tokensSecretName", shape=TOKEN_KEY),
+    )
+
+
+def test_the_secret_of_a_cluster_of_ours_is_waited_for_by_the_service_only() -> None:
+    (reference,) = found_in(spec(service={"database": {"cloudNativePG": {}}}))
+    assert (reference.name, reference.keys, reference.made_here) == ("shop-database-app", ("uri",), True)
+
+
+TOKENS = Reference("service", "tokens", (), "path", shape=TOKEN_KEY)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"till-1.read": "eA==", "admin.Bob.admin": "eA=="}, None),
+        (None, "there is no Secret tokens in the stack's namespace"),
+        ({}, "Secret tokens is empty: expected at least one NAME.SCOPE with the scope read, write or admin"),
+        ({"a.read": "eA==", "b.write": ""}, "Secret tokens has no value under key b.write"),
+        (
+            {"a.read": "eA==", "hunter2": "eA=="},
+            "Secret tokens has a key of another kind: expected only NAME.SCOPE with the scope read, write or admin",
+        ),
+        (
+            {"a.reader": "eA=="},
+            "Secret tokens has a key of another kind: expected only NAME.SCOPE with the scope read, write or admin",
+        ),
+    ],
+)
+def test_what_a_secret_of_any_keys_lacks(data: dict[str, str] | None, words: str | None) -> None:
+    assert TOKENS.lacks(data) == words
+
+
+def test_what_is_used_of_a_secret() -> None:
+    data = {"url": "x", "other": "y"}
+    assert Reference("service", "db", ("url",), "path").used(data) == {"url": "x"}
+    assert TOKENS.used(data) == data
+
+
 def test_a_component_that_is_off_needs_nothing() -> None:
-    assert references(spec(grafana={"enabled": False, "adminSecretName": "admin"})) == ()
+    assert found_in(spec(grafana={"enabled": False, "adminSecretName": "admin"})) == ()
 
 
 def test_the_digest_tells_a_change_and_not_the_order() -> None:

@@ -109,8 +109,24 @@ def test_the_spec_is_frozen_and_what_was_given_is_untouched() -> None:
         ),
         (
             {"service": {"replicas": 2}},
-            "spec.service.replicas: SQLite serves one pod only: set it to 1, or use database.external",
+            (
+                "spec.service.replicas: SQLite serves one pod only: set it to 1, or use database.external or "
+                "database.cloudNativePG"
+            ),
         ),
+        (
+            {"service": {"rateLimit": "100 per minute"}},
+            "spec.service.rateLimit: expected a rate like 100/minute (second, minute or hour), got '100 per minute'",
+        ),
+        (
+            {"service": {"rateLimitStore": {"secretKeyRef": {"name": "redis"}}}},
+            "spec.service.rateLimitStore: there is no rateLimit to count for: set rateLimit, or leave this out",
+        ),
+        (
+            {"service": {"database": {"external": {"secretKeyRef": {"name": "db"}}, "cloudNativePG": {}}}},
+            "spec.service.database: choose at most one of sqlite, external and cloudNativePG",
+        ),
+        ({"service": {"authentication": {}}}, "spec.service.authentication.tokensSecretName: required, but missing"),
         (
             {"service": {"resources": {"requests": {"cpu": 2}}}},
             "spec.service.resources.requests.cpu: the request 2 is above the limit 500m",
@@ -133,7 +149,9 @@ def test_the_words(spec: object, sentence: str) -> None:
 
 
 def test_an_unknown_field_without_a_near_one_lists_the_known_ones() -> None:
-    assert refusal({"service": {"database": {"zzz": {}}}}).message == "unknown field; known here: external, sqlite"
+    assert refusal({"service": {"database": {"zzz": {}}}}).message == (
+        "unknown field; known here: cloudNativePG, external, sqlite"
+    )
 
 
 def test_all_problems_are_reported_in_the_same_order() -> None:
@@ -150,6 +168,9 @@ def test_all_problems_are_reported_in_the_same_order() -> None:
         {"service": {"database": {"external": {"secretKeyRef": {"name": "db", "key": "hunter2 "}}}}},
         {"service": {"database": {"external": "hunter2"}}},
         {"service": {"database": {"external": {"url": "hunter2", "secretKeyRef": {"name": "db"}}}}},
+        {"service": {"rateLimit": "1/hour", "rateLimitStore": {"secretKeyRef": {"name": "redis://:hunter2@h"}}}},
+        {"service": {"authentication": {"tokensSecretName": "hunter2 "}}},
+        {"service": {"authentication": "hunter2"}},
         {"service": {"image": "https://u:hunter2@registry.example"}},
         {"grafana": {"adminSecretName": "Hunter hunter2"}},
         {"grafana": {"adminPassword": "hunter2"}},
