@@ -5,11 +5,12 @@ It never knows the tables; SQLite and PostgreSQL differ here and in `schema` onl
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, create_engine, event, func, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
@@ -31,6 +32,10 @@ _CONNECT_SECONDS: Final = 3
 _POSTGRESQL_OPTIONS: Final = "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
 
 
+class InFlight(Exception):  # noqa: N818 - nothing is wrong, it is only too early
+    """A transaction of this name is open already."""
+
+
 class Database:
     """One database, shared by all threads of the process; a session that writes carries `info`."""
 
@@ -40,6 +45,8 @@ class Database:
         self._reader = sessionmaker(self.engine, expire_on_commit=False)
         writing = self.engine.execution_options(**{_WRITES: True})
         self._writer = sessionmaker(writing, expire_on_commit=False, info=dict(info or {}))
+        self._names: set[bytes] = set()
+        self._names_lock = threading.Lock()
         # SQLite has one writer at a time. Waiting here is woken at once; waiting in SQLite sleeps and polls, unfairly.
         self._turn: AbstractContextManager[Any] = threading.Lock() if self.on_sqlite else nullcontext()
 
@@ -54,6 +61,32 @@ class Database:
         """Open a transaction that writes; it commits when the block ends well, and is undone otherwise."""
         with self._turn, self._writer.begin() as session:
             yield session
+
+    @contextmanager
+    def writing_alone(self, name: bytes) -> Iterator[Session]:
+        """Open a transaction that writes, unless another one of this name is open anywhere. Raise InFlight at once."""
+        if self.on_sqlite:
+            with self._claimed(name), self.writing() as session:
+                yield session
+            return
+        number = int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
+        with self.writing() as session:
+            if not session.scalar(select(func.pg_try_advisory_xact_lock(number))):
+                raise InFlight
+            yield session
+
+    @contextmanager
+    def _claimed(self, name: bytes) -> Iterator[None]:
+        """Hold a name in this process, the only one that serves a SQLite database."""
+        with self._names_lock:
+            if name in self._names:
+                raise InFlight
+            self._names.add(name)
+        try:
+            yield
+        finally:
+            with self._names_lock:
+                self._names.remove(name)
 
     def close(self) -> None:
         """Close the connections that are not in use."""

@@ -49,6 +49,7 @@ _REFUSALS: Final[dict[type[refusals.Refusal], tuple[int, str]]] = {
     refusals.UnknownReservation: (404, "unknown-reservation"),
     refusals.ReservationEnded: (409, "reservation-ended"),
     refusals.BadCursor: (400, "bad-cursor"),
+    refusals.ImportConflict: (409, "import-conflict"),
 }
 
 
@@ -62,6 +63,18 @@ class UnsupportedEncoding(exceptions.UnsupportedMediaType):
     description = "The body must be plain JSON, without Content-Encoding."
 
 
+class UnsupportedType(exceptions.UnsupportedMediaType):
+    """The body is not JSON, by its Content-Type."""
+
+    description = "The body must be JSON, with Content-Type application/json."
+
+
+class PreconditionNeeded(exceptions.PreconditionRequired):
+    """The settings require If-Match of this request."""
+
+    description = "This change needs If-Match with the ETag of the product as you read it."
+
+
 class Unavailable(exceptions.ServiceUnavailable):
     """The service can't answer for now."""
 
@@ -69,7 +82,7 @@ class Unavailable(exceptions.ServiceUnavailable):
 def register(app: Flask) -> None:
     """Answer every error of `app` from here."""
     app.register_error_handler(HTTPException, _on_http_error)
-    app.register_error_handler(refusals.Refusal, _on_refusal)
+    app.register_error_handler(refusals.Refusal, refuse)
     app.register_error_handler(Exception, _on_unexpected)
     for error in UNAVAILABLE:
         app.register_error_handler(error, _on_unavailable)
@@ -94,8 +107,8 @@ def _on_http_error(error: HTTPException) -> Response:
     own = error.get_response()
     if own.status_code < HTTPStatus.BAD_REQUEST:  # a redirect is no problem
         return Response(own.get_data(), own.status_code, dict(own.headers))
-    response = problem(own.status_code, _sentence(error, own.status_code))
-    for header in ("Allow", "Retry-After"):
+    response = problem(own.status_code, _sentence(error, own.status_code), getattr(error, "problem_code", None))
+    for header in ("Allow", "Retry-After", "WWW-Authenticate", "RateLimit", "RateLimit-Policy"):
         if header in own.headers:
             response.headers[header] = own.headers[header]
     return response
@@ -111,7 +124,8 @@ def _sentence(error: HTTPException, status: int) -> str:
     return template.format(request.method, request.path, g.get("request_id"))
 
 
-def _on_refusal(error: refusals.Refusal) -> Response:
+def refuse(error: refusals.Refusal) -> Response:
+    """Return what a refusal of the inventory's rules looks like."""
     status, code = _REFUSALS[type(error)]
     return problem(status, str(error), code)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 #: SQLite gives a row id without being told only to a plain INTEGER.
 _Id = BigInteger().with_variant(Integer, "sqlite")
+
+#: The largest id a row can have; a larger one in a request is unknown, not an error of the database.
+MAX_ID: Final = 2**63 - 1
 
 #: The unit that prices are stored in: a ten-thousandth.
 PRICE_SCALE = 10_000

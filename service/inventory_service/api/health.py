@@ -5,29 +5,35 @@ They never change anything, and say why they are not ready inside of the cluster
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify
+from apiflask import APIBlueprint
+from flask import Response, jsonify
 
 from inventory_service import schema
 from inventory_service.context import came_through_ingress, context
 from inventory_service.database import UNAVAILABLE, describe_unavailable
 from inventory_service.errors import NOT_NOW, Unavailable
+from inventory_service.exchange import answer
+from inventory_service.schemas import answers
 
-blueprint = Blueprint("health", __name__)
+blueprint = APIBlueprint("health", __name__, tag="Health")
 
 
 @blueprint.get("/api/health")
+@blueprint.output(answers.Health)
 def health() -> Response:
     """Say that the process answers."""
-    return jsonify(status="healthy", message="The inventory service is running.")
+    return answer(answers.Health(message="The inventory service is running."))
 
 
 @blueprint.get("/livez")
+@blueprint.doc(hide=True)
 def livez() -> Response:
     """Say that the process answers: a database that is down is no reason to restart it."""
     return jsonify(status="alive")
 
 
 @blueprint.get("/readyz")
+@blueprint.doc(hide=True)
 def readyz() -> Response:
     """Say whether requests should come here, and if not, why."""
     reason = _obstacle()

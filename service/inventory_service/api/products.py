@@ -1,104 +1,120 @@
-"""/api/products: the products, their restocks, and the reports on them.
+"""/api/products: the products, their restocks, and the reports on them, as the contract has them.
 
 It never shows a product that was deleted.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, g, jsonify, request
+from apiflask import APIBlueprint
 
-from inventory_service import schemas
 from inventory_service.context import context
-from inventory_service.store import products, reports, stock
-from inventory_service.store.ledger import RESTOCK, Change, Origin
+from inventory_service.exchange import answer, origin
+from inventory_service.idempotency import changing
+from inventory_service.schemas import answers, requests
+from inventory_service.schemas.answers import ProductOut
+from inventory_service.store import lists, products, reports, stock
+from inventory_service.store.ledger import RESTOCK, Change
 
 if TYPE_CHECKING:
-    from inventory_service.models import Product
+    from flask import Response
+    from sqlalchemy.orm import Session
 
-blueprint = Blueprint("products", __name__, url_prefix="/api/products")
+blueprint = APIBlueprint("products", __name__, url_prefix="/api/products", tag="Products")
 
 
 @blueprint.get("")
-def list_products() -> Response:
-    """Return all products."""
+@blueprint.input(requests.ProductQuery, location="query", arg_name="query")
+@blueprint.output(answers.ProductList)
+def list_products(query: requests.ProductQuery) -> Response:
+    """List products.
+
+    All that match at once, or page by page where a limit is given; `next_cursor` is null on the last page.
+    """
+    wanted = lists.ProductFilter(query.q, query.low_stock, query.out_of_stock)
+    limit = query.limit or (requests.MAX_LIMIT if query.cursor else None)
     with context().database.reading() as session:
-        found = products.all_products(session)
-    return jsonify(success=True, products=[schemas.product_json(each) for each in found], total_count=len(found))
+        found, total = lists.products(session, wanted, query.sort, lists.Window(limit, query.cursor))
+    rows = [ProductOut.of(row) for row in found.rows]
+    if limit is None:
+        return answer(answers.ProductsAnswer(products=rows, total_count=total))
+    return answer(answers.ProductsPage(products=rows, total_count=total, next_cursor=found.next_cursor))
 
 
 @blueprint.post("")
-def create_product() -> tuple[Response, int]:
-    """Create a product."""
-    body = schemas.body_of(schemas.NewProduct)
+@blueprint.input(requests.NewProduct, arg_name="body")
+@blueprint.output(answers.ProductMessage, status_code=201)
+@changing
+def create_product(session: Session, body: requests.NewProduct) -> Response:
+    """Create a product; its stock opens its ledger."""
     fields = dict(body) | {"min_stock_threshold": context().settings.low_stock_threshold} | body.given()
-    with context().database.writing() as session:
-        product = products.create(session, fields, _origin())
-    return _with_etag(product, success=True, message=f"Product {product.name} was created."), 201
+    product = products.create(session, fields, origin())
+    said = answers.ProductMessage(message=f"Product {product.name} was created.", product=ProductOut.of(product))
+    return answer(said, 201, version=product.version)
 
 
 @blueprint.get("/<int:product_id>")
+@blueprint.output(answers.ProductAnswer)
+@blueprint.doc(responses=[304])
 def get_product(product_id: int) -> Response:
-    """Return one product."""
+    """Show a product; its ETag is its version."""
     with context().database.reading() as session:
         product = stock.get(session, product_id)
-    return _with_etag(product, success=True)
+    return answer(answers.ProductAnswer(product=ProductOut.of(product)), version=product.version)
 
 
 @blueprint.put("/<int:product_id>")
-def change_product(product_id: int) -> Response:
-    """Change some fields of a product; a given stock_level is a count. Honours If-Match."""
-    body = schemas.body_of(schemas.ProductChange)
+@blueprint.input(requests.ProductChange, arg_name="body")
+@blueprint.output(answers.ProductMessage)
+@blueprint.doc(responses=[412, 428])
+def change_product(product_id: int, body: requests.ProductChange) -> Response:
+    """Change some fields of a product; a given stock_level is recorded as a count."""
     with context().database.writing() as session:
-        product = products.change(session, product_id, body.given(), _origin())
-    return _with_etag(product, success=True, message=f"Product {product.name} was updated.")
+        product = products.change(session, product_id, body.given(), origin(replaces=True))
+    said = answers.ProductMessage(message=f"Product {product.name} was updated.", product=ProductOut.of(product))
+    return answer(said, version=product.version)
 
 
 @blueprint.delete("/<int:product_id>")
+@blueprint.output(answers.Message)
+@blueprint.doc(responses=[412, 428])
 def delete_product(product_id: int) -> Response:
-    """Archive a product."""
+    """Archive a product: it is gone, its SKU is free again, its movements stay."""
     with context().database.writing() as session:
-        products.archive(session, product_id, _origin())
-    return jsonify(success=True, message=f"Product {product_id} was deleted.")
+        products.archive(session, product_id, origin(replaces=True))
+    return answer(answers.Message(message=f"Product {product_id} was deleted."))
 
 
 @blueprint.post("/<int:product_id>/restock")
-def restock_product(product_id: int) -> Response:
+@blueprint.input(requests.Restock, arg_name="body")
+@blueprint.output(answers.RestockMessage)
+@blueprint.doc(responses=[412])
+@changing
+def restock_product(session: Session, product_id: int, body: requests.Restock) -> Response:
     """Add to the stock of a product."""
-    body = schemas.body_of(schemas.Restock)
-    with context().database.writing() as session:
-        log = stock.restock(session, product_id, body.quantity, Change(RESTOCK, body.notes), _origin())
-    message = f"Added {body.quantity} to {log.product.name}; the stock is now {log.balance_after}."
-    return _with_etag(log.product, success=True, message=message, restock_log=schemas.restock_json(log))
+    log = stock.restock(session, product_id, body.quantity, Change(RESTOCK, body.notes), origin())
+    said = answers.RestockMessage(
+        message=f"Added {body.quantity} to {log.product.name}; the stock is now {log.balance_after}.",
+        product=ProductOut.of(log.product),
+        restock_log=answers.RestockOut.of(log),
+    )
+    return answer(said, version=log.product.version)
 
 
 @blueprint.get("/low-stock")
+@blueprint.output(answers.LowStockAnswer)
 def list_low_stock() -> Response:
-    """Return the products at or below their threshold."""
+    """List the products at or below their threshold."""
     with context().database.reading() as session:
         found = reports.low_stock(session)
-    return jsonify(success=True, products=[schemas.low_stock_json(product) for product in found])
+    return answer(answers.LowStockAnswer(products=[answers.LowStockOut.of(product) for product in found]))
 
 
 @blueprint.get("/analytics")
+@blueprint.output(answers.AnalyticsAnswer)
 def get_analytics() -> Response:
-    """Return the figures of the whole inventory."""
+    """Show the figures of the whole inventory."""
     with context().database.reading() as session:
         figures = reports.analytics(session)
-    return jsonify(success=True, analytics=schemas.analytics_json(figures))
-
-
-def _origin() -> Origin:
-    return Origin(request_id=g.request_id, actor=g.get("actor"), knows=_client_knows)
-
-
-def _client_knows(version: int) -> bool:
-    """Tell whether the client sent no If-Match, or one that names this version."""
-    return "If-Match" not in request.headers or request.if_match.contains(str(version))
-
-
-def _with_etag(product: Product, **fields: Any) -> Response:
-    response = jsonify(**fields, product=schemas.product_json(product))
-    response.set_etag(str(product.version))
-    return response
+    return answer(answers.AnalyticsAnswer(analytics=answers.AnalyticsOut.of(figures)))

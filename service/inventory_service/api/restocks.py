@@ -5,23 +5,37 @@ It never leaves out those of products that are gone.
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify
+from typing import TYPE_CHECKING
 
-from inventory_service import schemas
+from apiflask import APIBlueprint
+
 from inventory_service.context import context
+from inventory_service.exchange import answer
+from inventory_service.schemas import answers, requests
+from inventory_service.schemas.answers import RestockOut
 from inventory_service.store import lists
+from inventory_service.store.ledger import RESTOCK
 
-blueprint = Blueprint("restocks", __name__, url_prefix="/api/restocks")
+if TYPE_CHECKING:
+    from flask import Response
+
+blueprint = APIBlueprint("restocks", __name__, url_prefix="/api/restocks", tag="Stock")
 
 
 @blueprint.get("")
-def list_restocks() -> Response:
-    """Return one page of the restocks, the newest first."""
-    page = schemas.page_of_query()
+@blueprint.input(requests.RestockQuery, location="query", arg_name="query")
+@blueprint.output(answers.RestockList)
+def list_restocks(query: requests.RestockQuery) -> Response:
+    """List the restocks, the newest first.
+
+    In numbered pages, or, where a limit or a cursor is given, page by key.
+    """
+    wanted = lists.MovementFilter(product_id=query.product_id, kind=RESTOCK)
     with context().database.reading() as session:
-        logs, total = lists.restocks(session, page.page, page.per_page)
-    return jsonify(
-        success=True,
-        restock_logs=[schemas.restock_json(log) for log in logs],
-        pagination=schemas.pagination_json(page, total),
-    )
+        if query.limit or query.cursor:
+            page = lists.movements(session, wanted, lists.Window(query.limit or requests.MAX_LIMIT, query.cursor))
+            logs = [RestockOut.of(row) for row in page.rows]
+            return answer(answers.RestocksPage(restock_logs=logs, next_cursor=page.next_cursor))
+        rows, total = lists.numbered(session, wanted, query.page, query.per_page)
+    pagination = answers.Pagination.of(query, total)
+    return answer(answers.RestocksAnswer(restock_logs=[RestockOut.of(row) for row in rows], pagination=pagination))

@@ -8,7 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from inventory_service.models import Product, StockMovement
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from inventory_service.models import MAX_ID, Product, StockMovement
+from inventory_service.store.refusals import UnknownMovement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,11 +32,11 @@ KINDS: Final = (OPENING, RESTOCK, ADJUSTMENT, COUNT, RESERVATION, REVERSAL)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who asks for a change, in which request, and which version of the product they know (by default: any)."""
+    """Who asks for a change, in which request, and whether they know a version (None: they named none)."""
 
     request_id: str | None = None
     actor: str | None = None
-    knows: Callable[[int], bool] = lambda _version: True
+    knows: Callable[[int], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +51,17 @@ class Change:
 
 def record(session: Session, product: Product, delta: int, change: Change, origin: Origin) -> StockMovement:
     """Append the line for a change of `delta` units that `product` already shows, at the time of its last update."""
+    movement = line(product, delta, change, origin)
+    session.add(movement)
+    session.flush()
+    return movement
+
+
+def line(product: Product, delta: int, change: Change, origin: Origin) -> StockMovement:
+    """Return the line that `record` appends, for who appends many at once."""
     level, threshold, now = product.stock_level, product.min_stock_threshold, product.updated_at
     crossed = level - delta > threshold >= level
-    movement = StockMovement(
+    return StockMovement(
         product_id=product.id,
         product=product,
         kind=change.kind,
@@ -65,6 +77,12 @@ def record(session: Session, product: Product, delta: int, change: Change, origi
         low_stock_alert=crossed and product.low_stock_since == now,
         out_of_stock_alert=delta < 0 and level == 0,
     )
-    session.add(movement)
-    session.flush()
+
+
+def get(session: Session, movement_id: int) -> StockMovement:
+    """Return one line with its product, archived or not. Raise UnknownMovement."""
+    wanted = select(StockMovement).options(joinedload(StockMovement.product)).where(StockMovement.id == movement_id)
+    movement = session.scalars(wanted).one_or_none() if movement_id <= MAX_ID else None
+    if movement is None:
+        raise UnknownMovement(movement_id)
     return movement

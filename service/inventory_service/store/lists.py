@@ -14,10 +14,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from sqlalchemy import Select, func, or_, select, tuple_
-from sqlalchemy.orm import contains_eager
+from sqlalchemy.orm import contains_eager, selectinload
 
 from inventory_service.models import Product, Reservation, StockMovement
-from inventory_service.store.ledger import RESTOCK
 from inventory_service.store.refusals import BadCursor
 
 if TYPE_CHECKING:
@@ -90,16 +89,18 @@ def movements(session: Session, wanted: MovementFilter, window: Window) -> Slice
     return _slice(session, _movements(wanted), _Order("-id", StockMovement.id, StockMovement.id), window)
 
 
-def restocks(session: Session, page: int, per_page: int) -> tuple[Sequence[StockMovement], int]:
-    """Return one numbered page of all restocks, the newest first, and their number."""
-    total = session.scalar(select(func.count()).where(StockMovement.kind == RESTOCK)) or 0
-    newest = _movements(MovementFilter(kind=RESTOCK)).order_by(StockMovement.id.desc())
+def numbered(session: Session, wanted: MovementFilter, page: int, per_page: int) -> tuple[Sequence[StockMovement], int]:
+    """Return one numbered page of lines of the ledger, the newest first, and how many match in all."""
+    statement = _movements(wanted)
+    total = session.scalar(statement.with_only_columns(func.count(), maintain_column_froms=True)) or 0
+    newest = statement.order_by(StockMovement.id.desc())
     return session.scalars(newest.offset((page - 1) * per_page).limit(per_page)).all(), total
 
 
 def reservations(session: Session, window: Window) -> Slice[Reservation]:
-    """Return reservations without their lines, the newest first."""
-    return _slice(session, select(Reservation), _Order("-id", Reservation.id, Reservation.id), window)
+    """Return reservations with their lines, the newest first."""
+    statement = select(Reservation).options(selectinload(Reservation.lines))
+    return _slice(session, statement, _Order("-id", Reservation.id, Reservation.id), window)
 
 
 def _product_conditions(wanted: ProductFilter) -> list[Any]:

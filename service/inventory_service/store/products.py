@@ -31,9 +31,7 @@ def all_products(session: Session) -> Sequence[Product]:
 
 def create(session: Session, fields: Mapping[str, Any], origin: Origin, change: Change | None = None) -> Product:
     """Create a product from all its fields; its stock, if any, opens its ledger. Raise DuplicateSku."""
-    now = datetime.now(UTC)
-    low = fields["stock_level"] <= fields["min_stock_threshold"]
-    product = Product(**fields, created_at=now, updated_at=now, low_stock_since=now if low else None)
+    product = new(fields, datetime.now(UTC))
     try:
         with session.begin_nested():
             session.add(product)
@@ -43,6 +41,12 @@ def create(session: Session, fields: Mapping[str, Any], origin: Origin, change: 
     if product.stock_level:
         ledger.record(session, product, product.stock_level, change or Change(ledger.OPENING), origin)
     return product
+
+
+def new(fields: Mapping[str, Any], now: datetime) -> Product:
+    """Return a product that was never stored, from all its fields."""
+    low = fields["stock_level"] <= fields["min_stock_threshold"]
+    return Product(**fields, created_at=now, updated_at=now, low_stock_since=now if low else None)
 
 
 def change(

@@ -81,3 +81,13 @@ class BadCursor(Refusal):
 
     def __init__(self) -> None:
         super().__init__("cursor must be the next_cursor of the page before, asked for in the same order.")
+
+
+class ImportConflict(Refusal):
+    """A product of an import was created or archived by somebody else while it was imported."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A product of the file was created or deleted by somebody else meanwhile; nothing was imported. "
+            "Send it again."
+        )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import select, update
 from sqlalchemy.orm import selectinload
 
-from inventory_service.models import Reservation, ReservationLine
+from inventory_service.models import MAX_ID, Reservation, ReservationLine
 from inventory_service.store import ledger, stock
 from inventory_service.store.ledger import Change
 from inventory_service.store.refusals import InsufficientStock, ReservationEnded, UnknownReservation
@@ -59,7 +59,7 @@ def reserve(
 def get(session: Session, reservation_id: int) -> tuple[Reservation, str]:
     """Return a reservation with its lines, and its state. Raise UnknownReservation."""
     wanted = select(Reservation).options(selectinload(Reservation.lines)).where(Reservation.id == reservation_id)
-    found = session.scalars(wanted).one_or_none() if reservation_id <= stock.MAX_ID else None
+    found = session.scalars(wanted).one_or_none() if reservation_id <= MAX_ID else None
     if found is None:
         raise UnknownReservation(reservation_id)
     return found, state_of(found, now(session))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import ColumnElement, and_, case, func, literal, null, or_, select, update
 
-from inventory_service.models import Product, Reservation, ReservationLine, StockMovement
+from inventory_service.models import MAX_ID, Product, Reservation, ReservationLine, StockMovement
 from inventory_service.settings import MAX_STOCK
 from inventory_service.store import ledger
 from inventory_service.store.ledger import Change
@@ -19,7 +19,6 @@ from inventory_service.store.refusals import (
     InsufficientStock,
     StaleVersion,
     StockLimit,
-    UnknownMovement,
     UnknownProduct,
 )
 
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
     from inventory_service.store.ledger import Origin
 
-#: The largest id a row can have; a larger one in a request is unknown, not an error of the database.
-MAX_ID: Final = 2**63 - 1
 #: Where `Database` leaves the setting of the same name in a session's `info`.
 HYSTERESIS: Final = "low_stock_hysteresis"
 
@@ -39,9 +36,11 @@ HYSTERESIS: Final = "low_stock_hysteresis"
 def move(session: Session, deltas: Mapping[int, int], change: Change, origin: Origin) -> Sequence[StockMovement]:
     """Change the stock of every product in `deltas` (id -> units) or of none; one movement for each, by product id.
 
-    What is reserved stays. Raise UnknownProduct, InsufficientStock or StockLimit.
+    What is reserved stays. Raise UnknownProduct, StaleVersion, InsufficientStock or StockLimit.
     """
     products = lock(session, deltas)
+    for product in products:
+        _check_version(product, origin)
     held = reserved(session, deltas)
     return [
         ledger.record(
@@ -53,7 +52,9 @@ def move(session: Session, deltas: Mapping[int, int], change: Change, origin: Or
 
 
 def restock(session: Session, product_id: int, quantity: int, change: Change, origin: Origin) -> StockMovement:
-    """Add `quantity` to the stock; nothing is locked before, for more is always possible. Raise as `move`."""
+    """Add `quantity` to the stock; unless the client names a version nothing is locked before. Raise as `move`."""
+    if origin.knows is not None:
+        lock_one(session, product_id, origin)
     product = _guarded(session, product_id, quantity, 0, {"restock_operations": Product.restock_operations + 1})
     if product is None:
         get(session, product_id)
@@ -73,9 +74,7 @@ def count(session: Session, product_id: int, counted: int, change: Change, origi
 
 def undo(session: Session, movement_id: int, reason: str, origin: Origin) -> StockMovement:
     """Compensate a movement by its opposite, once. Raise UnknownMovement, AlreadyReversed or as `move`."""
-    movement = session.get(StockMovement, movement_id) if movement_id <= MAX_ID else None
-    if movement is None:
-        raise UnknownMovement(movement_id)
+    movement = ledger.get(session, movement_id)
     lock(session, [movement.product_id])
     earlier = session.scalar(select(StockMovement.id).where(StockMovement.reverses == movement.id))
     if earlier is not None:
@@ -128,9 +127,13 @@ def lock(session: Session, product_ids: Iterable[int]) -> Sequence[Product]:
 def lock_one(session: Session, product_id: int, origin: Origin) -> Product:
     """Lock one product of which the client knows the version. Raise UnknownProduct or StaleVersion."""
     product = lock(session, [product_id])[0]
-    if not origin.knows(product.version):
-        raise StaleVersion
+    _check_version(product, origin)
     return product
+
+
+def _check_version(product: Product, origin: Origin) -> None:
+    if origin.knows is not None and not origin.knows(product.version):
+        raise StaleVersion
 
 
 def reserved(session: Session, product_ids: Iterable[int]) -> Mapping[int, int]:
@@ -155,34 +158,7 @@ def clock(session: Session) -> ColumnElement[datetime]:
     return func.clock_timestamp(type_=Reservation.expires_at.type)
 
 
-def _guarded(session: Session, product_id: int, delta: int, floor: int, values: Mapping[str, Any]) -> Product | None:
-    """Change the stock in one statement, guarded by its bounds; None if no active product can take the change."""
-    # The bounds are constants: an addition in the database could overflow before it is compared.
-    least, most = max(floor - delta, 0), min(MAX_STOCK - delta, MAX_STOCK)
-    if product_id > MAX_ID or least > most:
-        return None
-    now = datetime.now(UTC)
-    threshold = values.get("min_stock_threshold", Product.min_stock_threshold)
-    guarded = (
-        update(Product)
-        .where(Product.id == product_id, Product.archived_at.is_(None))
-        .where(Product.stock_level >= least, Product.stock_level <= most)
-        .values(
-            {
-                **values,
-                "stock_level": Product.stock_level + delta,
-                **_alerts(delta, threshold, session.info.get(HYSTERESIS, 0), now),
-                "version": Product.version + 1,
-                "updated_at": now,
-            }
-        )
-        .returning(Product)
-    )
-    options = {"synchronize_session": False, "populate_existing": True}
-    return session.scalars(guarded, execution_options=options).one_or_none()
-
-
-def _alerts(delta: int, threshold: Any, hysteresis: int, now: datetime) -> dict[str, Any]:
+def alerts(delta: Any, threshold: Any, hysteresis: int, now: datetime) -> dict[str, Any]:
     """Return the alert columns after a change: an alert fires once for each crossing (old = new - delta).
 
     A stock that fell to its threshold counts as low until it is more than `hysteresis` above it. The last condition of
@@ -201,3 +177,30 @@ def _alerts(delta: int, threshold: Any, hysteresis: int, now: datetime) -> dict[
             else_=since,
         ),
     }
+
+
+def _guarded(session: Session, product_id: int, delta: int, floor: int, values: Mapping[str, Any]) -> Product | None:
+    """Change the stock in one statement, guarded by its bounds; None if no active product can take the change."""
+    # The bounds are constants: an addition in the database could overflow before it is compared.
+    least, most = max(floor - delta, 0), min(MAX_STOCK - delta, MAX_STOCK)
+    if product_id > MAX_ID or least > most:
+        return None
+    now = datetime.now(UTC)
+    threshold = values.get("min_stock_threshold", Product.min_stock_threshold)
+    guarded = (
+        update(Product)
+        .where(Product.id == product_id, Product.archived_at.is_(None))
+        .where(Product.stock_level >= least, Product.stock_level <= most)
+        .values(
+            {
+                **values,
+                "stock_level": Product.stock_level + delta,
+                **alerts(delta, threshold, session.info.get(HYSTERESIS, 0), now),
+                "version": Product.version + 1,
+                "updated_at": now,
+            }
+        )
+        .returning(Product)
+    )
+    options = {"synchronize_session": False, "populate_existing": True}
+    return session.scalars(guarded, execution_options=options).one_or_none()

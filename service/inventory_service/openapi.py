@@ -1,0 +1,109 @@
+"""The application's class and its OpenAPI 3.1 document at /openapi.json.
+
+It never describes by hand what the models and the routes say themselves; it adds what holds for all of them.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from apiflask import APIFlask
+
+from inventory_service.idempotency import HEADER
+from inventory_service.schemas.answers import Problem
+from inventory_service.schemas.reading import ReadingAdapter
+from inventory_service.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DESCRIPTION: Final = """\
+Products, their stock, and a ledger of every change.
+
+Every error is an RFC 9457 problem that also carries `success: false` and `error`, a sentence a person can act on.
+A changing POST may carry an `Idempotency-Key`: sent again, it is done once and answered as the first time.
+The strong `ETag` of a product is its version; a change may name it in `If-Match`.
+"""
+_PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_ALWAYS: Final = (400, 429, 500, 503)
+_WITH_TOKENS: Final = (401, 403)
+_MEANINGS: Final = {
+    304: "The version that If-None-Match names is the one there is.",
+    401: "Tokens are required, and the request holds none that is valid.",
+    403: "The token's scope does not allow this.",
+    404: "What the path names is not there.",
+    409: "The state of the inventory, or a request in flight with the same Idempotency-Key, does not allow this.",
+    412: "The product was changed since the client read the version that If-Match names.",
+    422: "The Idempotency-Key was used for another request.",
+    428: "The settings require If-Match of this request.",
+    429: "There were too many requests; Retry-After tells when to come again.",
+    503: "The service can't answer for now; Retry-After tells when to come again.",
+}
+
+
+def new_app() -> APIFlask:
+    """Return an application without routes but /openapi.json."""
+    app = APIFlask(
+        "inventory_service",
+        title="Inventory service",
+        version=VERSION,
+        spec_path="/openapi.json",
+        docs_path=None,
+        json_errors=False,
+        static_folder=None,  # type: ignore[arg-type] - as Flask takes it
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.config.update(
+        DESCRIPTION=_DESCRIPTION,
+        LICENSE={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        AUTO_404_RESPONSE=False,
+        AUTO_VALIDATION_ERROR_RESPONSE=False,
+        AUTO_AUTH_ERROR_RESPONSE=False,
+        AUTO_SERVERS=False,
+        AUTO_OPERATION_ID=True,
+        SECURITY_SCHEMES={"token": {"type": "http", "scheme": "bearer", "description": "Where tokens are required."}},
+    )
+    app.spec_processor(_complete)  # type: ignore[arg-type] - the document is JSON, never YAML
+    return app
+
+
+def _complete(document: dict[str, Any]) -> dict[str, Any]:
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Problem"] = ReadingAdapter(Problem).get_openapi_schema()
+    for path in document["paths"].values():
+        for method, operation in path.items():
+            _complete_operation(method, operation)
+    return document
+
+
+def _complete_operation(method: str, operation: dict[str, Any]) -> None:
+    answers, parameters = operation["responses"], operation.setdefault("parameters", [])
+    for status in _refusals(method, operation):
+        meaning = _MEANINGS.get(status, HTTPStatus(status).phrase)
+        answers[str(status)] = {"description": meaning, "content": _PROBLEM}
+    if "304" in answers:
+        answers["304"] = {"description": _MEANINGS[304]}
+        parameters.append(_header("If-None-Match", "The ETag of what the client has.", '"3"'))
+    if "412" in answers:
+        parameters.append(_header("If-Match", "The ETag of the product as the client read it.", '"3"'))
+    if method == "post":
+        parameters.append(_header(HEADER, "A new key for each new request, 1 to 255 characters.", "order-1234-line-1"))
+    operation["security"] = [{}, {"token": []}]
+
+
+def _refusals(method: str, operation: dict[str, Any]) -> Iterator[int]:
+    yield from _ALWAYS
+    yield from _WITH_TOKENS
+    yield from (int(status) for status in operation["responses"] if status >= "400")
+    if any(parameter["in"] == "path" for parameter in operation["parameters"]):
+        yield 404
+    if "requestBody" in operation:
+        yield from (413, 415)
+    if method == "post":
+        yield from (409, 422)
+
+
+def _header(name: str, description: str, example: str) -> dict[str, Any]:
+    schema = {"type": "string"}
+    return {"name": name, "in": "header", "description": description, "schema": schema, "example": example}
