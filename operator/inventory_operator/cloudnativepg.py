@@ -28,9 +28,6 @@ log = structlog.get_logger(__name__)
 
 #: A watch ends and begins anew this often; the list in between finds what it missed.
 WATCH_SECONDS = 290
-RETRY_SECONDS = 2.0
-#: How often to look whether CloudNativePG has been installed; costs one small GET, whatever the number of stacks.
-LOOK_AGAIN_SECONDS = 15.0
 #: What a stack waits for is told by a watch; this is for what a watch missed.
 WAIT_SECONDS = 300.0
 NOT_FOUND = 404
@@ -47,18 +44,21 @@ class ClusterWatch:
     served: bool = False
     #: Set once it is known whether the kind is served: before, a stack must not hear that it is missing.
     known: asyncio.Event = field(default_factory=asyncio.Event)
+    retry_seconds: float = 2.0
+    #: How often to look whether CloudNativePG has been installed; costs one small GET, whatever the number of stacks.
+    look_again_seconds: float = 15.0
 
     async def follow(self) -> None:
         """Watch for ever; where the kind is not served, look for it now and then."""
         while True:
-            pause = RETRY_SECONDS
+            pause = self.retry_seconds
             try:
                 await self._list_and_watch()
                 continue
             except ApiError as error:
                 if error.code == NOT_FOUND:
                     self._see((), sys.maxsize, served=False)
-                    pause = LOOK_AGAIN_SECONDS
+                    pause = self.look_again_seconds
                 else:
                     log.warning("watch broke", kind=CLUSTERS.kind, error=str(error))
             except TRANSIENT as error:
@@ -100,16 +100,16 @@ class Hold:
 
 def hold(names: Names, lack: str | None, *, served: bool) -> Hold | None:
     """Return what must wait; `lack` says what the Secret of the database lacks, in words, None when it is complete."""
-    child = f"{CLUSTERS.kind} {names.database}"
+    component, child = "service", f"{CLUSTERS.kind} {names.database}"
     if not served:
         message = (
             "spec.service.database.cloudNativePG: the cluster has no postgresql.cnpg.io/v1 Cluster: install "
             "CloudNativePG (https://cloudnative-pg.io), or use database.external"
         )
-        failure = Failure("service", child, "CloudNativePGMissing", message, permanent=True, retry_seconds=WAIT_SECONDS)
+        failure = Failure(component, child, "CloudNativePGMissing", message, permanent=True, retry_seconds=WAIT_SECONDS)
         return Hold(failure, cluster=True)
     if lack:
         message = f"{child}: waiting for CloudNativePG: {lack}"
-        failure = Failure("service", child, "WaitingForDatabase", message, permanent=False, retry_seconds=WAIT_SECONDS)
+        failure = Failure(component, child, "WaitingForDatabase", message, permanent=False, retry_seconds=WAIT_SECONDS)
         return Hold(failure, cluster=False)
     return None

@@ -29,6 +29,7 @@ PATHS = {
     "ClusterRole": "apis/rbac.authorization.k8s.io/v1/clusterroles",
     "CustomResourceDefinition": "apis/apiextensions.k8s.io/v1/customresourcedefinitions",
     "Lease": "apis/coordination.k8s.io/v1/namespaces/{ns}/leases",
+    "Cluster": "apis/postgresql.cnpg.io/v1/namespaces/{ns}/clusters",
     "Namespace": "api/v1/namespaces",
     "ConfigMap": "api/v1/namespaces/{ns}/configmaps",
     "Event": "api/v1/namespaces/{ns}/events",

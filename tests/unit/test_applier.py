@@ -120,6 +120,13 @@ async def test_what_is_missing_is_applied_once_with_its_digest(applier, cluster)
     assert drift.stamp(cluster.sent[0]) == drift.digest(manifest())
 
 
+@pytest.mark.parametrize("kind", ["PersistentVolumeClaim", "Cluster"])
+async def test_what_keeps_data_is_never_pruned(applier, cluster, store, kind) -> None:
+    store.observe(live(manifest(kind, "shop-data")))
+    await applier.prune(STACK, [])
+    assert cluster.writes == []
+
+
 async def test_what_is_as_it_should_be_is_not_written(applier, cluster, store) -> None:
     store.observe(live(manifest()))
     assert await applier.apply(STACK, [manifest()]) == []

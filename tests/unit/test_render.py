@@ -140,6 +140,48 @@ def test_volumes_and_generated_secrets_outlive_the_stack_if_retained(policy: str
     assert free == (expected if kept else set())
 
 
+@pytest.mark.parametrize(("policy", "kept"), [("Retain", True), ("Delete", False)])
+def test_a_cluster_of_postgresql_is_kept_like_a_volume(policy: str, kept: bool) -> None:
+    database = {"cloudNativePG": {"instances": 3, "storage": {"size": "2Gi", "storageClassName": "fast"}}}
+    objects = rendered(stack(deletionPolicy=policy, service={"database": database}))
+    cluster = one(objects, "Cluster", "shop-database")
+    assert cluster["spec"] == {"instances": 3, "storage": {"size": "2Gi", "storageClass": "fast"}}
+    assert ("ownerReferences" not in cluster["metadata"]) is kept
+    variables = template_of(objects, "shop-inventory")["spec"]["containers"][0]["env"]
+    reference = {"secretKeyRef": {"name": "shop-database-app", "key": "uri"}}
+    assert {"name": "DATABASE_URL", "valueFrom": reference} in variables
+
+
+def test_what_a_stack_does_not_use_leaves_no_trace_in_its_pods() -> None:
+    """A pinned image must not be restarted by an operator that has learned something new."""
+    container = template_of(rendered(stack()), "shop-inventory")["spec"]["containers"][0]
+    names = [variable["name"] for variable in container["env"]]
+    assert names == ["DATABASE_URL", "LOW_STOCK_THRESHOLD", "LOAD_SAMPLE_DATA", "DRAIN_SECONDS"]
+
+
+def test_tokens_are_mounted_and_never_in_the_environment() -> None:
+    pod = template_of(rendered(stack(service={"authentication": {"tokensSecretName": "t"}})), "shop-inventory")["spec"]
+    environment = {variable["name"]: variable["value"] for variable in pod["containers"][0]["env"]}
+    assert (environment["REQUIRE_TOKENS"], environment["TOKENS_DIR"]) == ("true", "/etc/inventory/tokens")
+    (mount,) = [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == "tokens"]
+    assert (mount["mountPath"], mount["readOnly"]) == ("/etc/inventory/tokens", True)
+    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "tokens"]
+    assert volume["secret"]["secretName"] == "t"
+
+
+def test_nothing_asks_the_api_where_tokens_are_required() -> None:
+    """Health checks and the scrape have no token: they ask only for what the service leaves open."""
+    container = template_of(sets()["inputs-everything"], "everything-inventory")["spec"]["containers"][0]
+    paths = {container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
+    assert paths == {"/livez", "/readyz"}
+    config = yaml.safe_load(
+        one(sets()["inputs-everything"], "ConfigMap", "everything-prometheus")["data"]["prometheus.yml"]
+    )
+    assert {
+        job.get("metrics_path", "/metrics") for job in config["scrape_configs"] if job["job_name"] == "service"
+    } == {"/metrics"}
+
+
 def test_switching_the_policy_changes_owners_only() -> None:
     def without_owners(policy: str) -> list[dict[str, Any]]:
         objects = rendered(stack(deletionPolicy=policy))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from inventory_operator import naming, status
+from inventory_operator.cloudnativepg import hold
 from inventory_operator.failure import Failure
 from inventory_operator.spec import parse
 
@@ -227,6 +228,23 @@ def test_the_kind_of_database_is_named() -> None:
     external = {"service": {"database": {"external": {"secretKeyRef": {"name": "pg"}}}}}
     assert "external PostgreSQL" in of(summary(*HEALTHY, spec=external), "DatabaseAvailable")["message"]
     assert "SQLite" in of(summary(*HEALTHY), "DatabaseAvailable")["message"]
+    ours = {"service": {"database": {"cloudNativePG": {}}}}
+    assert "CloudNativePG" in of(summary(*HEALTHY, spec=ours), "DatabaseAvailable")["message"]
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_a_database_that_can_not_be_made_is_not_available_whatever_the_pods_say(served: bool) -> None:
+    held = hold(naming.names(STACK), "there is no Secret shop-database-app", served=served)
+    assert held
+    ours = {"service": {"database": {"cloudNativePG": {}}}}
+    found = summary(*HEALTHY, spec=ours, failures=(held.failure,))
+    reason = "WaitingForDatabase" if served else "CloudNativePGMissing"
+    assert says(found, "DatabaseAvailable") == ("False", reason)
+    assert says(found, "ServiceAvailable") == ("True", reason), "the pods of before still serve"
+    assert says(found, "Ready") == ("False", reason)
+    assert says(found, "Stalled")[0] == ("False" if served else "True"), "a person must install it"
+    assert says(found, "PrometheusAvailable") == ("True", "Available")
+    assert says(summary(spec=ours, failures=(held.failure,)), "ServiceAvailable") == ("False", reason)
 
 
 def test_a_note_is_told_with_the_good_news() -> None:
