@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from flask import request
 
-from inventory_service import errors, limits, observe, openapi
+from inventory_service import errors, facts, limits, observe, openapi
 from inventory_service.api import health, low_stock, metrics, movements, products, reservations, restocks, stock
 from inventory_service.audit import LastAudit
 from inventory_service.context import Context, context
 from inventory_service.database import Database
 from inventory_service.errors import NOT_NOW, RETRY_SECONDS, Unavailable
+from inventory_service.exposition import Exposition
 from inventory_service.lifecycle import Lifecycle
 from inventory_service.metrics import RequestMetrics, new_registry
 from inventory_service.stock_collector import StockCollector
@@ -39,9 +40,11 @@ def create_app(settings: Settings) -> Flask:
     rules = {HYSTERESIS: settings.low_stock_hysteresis}
     database = Database(settings.database_url, connections=settings.threads + 2, info=rules)
     registry = new_registry()
-    registry.register(StockCollector(database))
+    audit = LastAudit()
+    facts.register(registry, audit, database.engine.dialect.name)
+    exposition = Exposition(registry, StockCollector(database, settings.metrics_max_products))
     limiter = limits.RateLimiter(settings.rate_limit) if settings.rate_limit else None
-    Context(settings, database, registry, Lifecycle(), limiter, LastAudit()).attach(app)
+    Context(settings, database, exposition, Lifecycle(), limiter, audit).attach(app)
 
     request_metrics = RequestMetrics(registry)
     observe.register(app, request_metrics)

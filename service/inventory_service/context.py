@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from inventory_service.audit import LastAudit
     from inventory_service.database import Database
+    from inventory_service.exposition import Exposition
     from inventory_service.lifecycle import Lifecycle
     from inventory_service.limits import RateLimiter
     from inventory_service.settings import Settings
@@ -24,11 +25,11 @@ _KEY = "inventory_service"
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Settings, database, metrics registry and life cycle of one application."""
+    """Settings, database, metrics and life cycle of one application."""
 
     settings: Settings
     database: Database
-    registry: CollectorRegistry
+    exposition: Exposition
     lifecycle: Lifecycle
     limiter: RateLimiter | None
     audit: LastAudit

@@ -84,6 +84,11 @@ def _config() -> Config:
     return config
 
 
+def newest() -> str:
+    """Return the revision that this version of the service wants."""
+    return _revisions()[0]
+
+
 @cache
 def _revisions() -> tuple[str, frozenset[str]]:
     """Return our newest revision and the ones before it."""

@@ -1,56 +1,134 @@
-"""The metrics of products, read from the database at each scrape: the same numbers on every replica.
+"""The metrics of products, as the database has them at each scrape: the same numbers on every replica.
 
 It never makes a scrape fail: without a database it says so in `inventory_stock_collector_up`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.registry import Collector
-from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from inventory_service.database import describe_unavailable
-from inventory_service.models import Product
+from inventory_service.product_series import ProductSeries
+from inventory_service.stock_cache import StockCache
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from prometheus_client.metrics_core import Metric
-    from sqlalchemy.orm import Session
 
     from inventory_service.database import Database
 
 _log = structlog.get_logger(__name__)
 
+#: A scrape waits no longer than this for the one before it: else the scrapes of a database that hangs would take all
+#: threads of the server, one by one.
+_PATIENCE_SECONDS: Final = 5.0
 
-class StockCollector(Collector):
-    """One read-only transaction for each scrape."""
 
-    def __init__(self, database: Database) -> None:
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What one scrape read; without figures if it could not read them."""
+
+    database_up: bool
+    seconds: float
+    failure: str | None = None
+    operations: Mapping[str, int] | None = None
+    #: Single numbers over all products: name -> (what it is, number).
+    totals: Mapping[str, tuple[str, int]] | None = None
+    #: The samples of each family in `product_series.FAMILIES`.
+    samples: Sequence[str] = ()
+
+    def families(self) -> Iterator[Metric]:
+        """Return everything but the products' own series."""
+        operations = CounterMetricFamily(
+            "product_operations", "Products created, updated and deleted, ever.", labels=["operation_type"]
+        )
+        for operation, count in (self.operations or {}).items():
+            operations.add_metric([operation], count)
+        yield operations
+        for name, (documentation, number) in (self.totals or {}).items():
+            yield GaugeMetricFamily(name, documentation, number)
+        yield GaugeMetricFamily("inventory_database_up", "1 if the database answered, else 0.", int(self.database_up))
+        yield GaugeMetricFamily(
+            "inventory_stock_collector_up",
+            "1 if the stock could be read from the database, else 0.",
+            int(self.failure is None),
+        )
+        yield GaugeMetricFamily(
+            "inventory_stock_collector_duration_seconds",
+            "Time it took to read the stock for this scrape.",
+            self.seconds,
+        )
+
+
+class StockCollector:
+    """Reads the stock for one scrape at a time."""
+
+    def __init__(self, database: Database, cap: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
+        self._cache = StockCache(cap, clock)
+        self._series = ProductSeries()
+        self._samples: tuple[int, Sequence[str]] = (-1, ())
+        self._lock = threading.Lock()
         self._up = True
 
-    def describe(self) -> Iterable[Metric]:
-        """Return the families without samples: registering must not ask the database."""
-        return [*_families(), _up_family()]
+    def read(self) -> Stock:
+        """Return the stock as of now; changes that were committed before are in it."""
+        started = time.perf_counter()
+        if not self._lock.acquire(timeout=_PATIENCE_SECONDS):
+            return Stock(
+                database_up=False, seconds=time.perf_counter() - started, failure="an earlier scrape still reads"
+            )
+        try:
+            stock = self._read(started)
+            self._log_change(stock.failure)
+        finally:
+            self._lock.release()
+        return stock
 
-    def collect(self) -> Iterator[Metric]:
-        """Return the families with what the database says, or without samples if it doesn't answer."""
-        families, failure = _families(), None
+    def _read(self, started: float) -> Stock:
+        connected = False
         try:
             with self._database.reading() as session:
-                _fill(families, session)
+                # Where the database is out of reach, this is what fails.
+                session.connection()
+                connected = True
+                self._cache.refresh(session)
         except SQLAlchemyError as error:
-            families, failure = _families(), describe_unavailable(error)
-        self._log_change(failure)
-        up = _up_family()
-        up.add_metric([], 0 if failure else 1)
-        yield from families
-        yield up
+            # It may come back as another one, restored from a backup: nothing of what was read counts any more.
+            self._cache.forget()
+            lost = isinstance(error, DBAPIError) and error.connection_invalidated
+            return Stock(connected and not lost, time.perf_counter() - started, describe_unavailable(error))
+        return self._stock(started)
+
+    def _stock(self, started: float) -> Stock:
+        cache = self._cache
+        generation, samples = self._samples
+        if generation != cache.generation:
+            samples = self._series.render(cache.rows)
+            self._samples = cache.generation, samples
+        totals = {
+            "inventory_products_low_stock": ("Products at or below their threshold.", cache.low_stock),
+            "inventory_products_out_of_stock": ("Products without stock.", cache.out_of_stock),
+            "inventory_products_not_exported": (
+                "Products without series of their own: METRICS_MAX_PRODUCTS leaves out those with the highest ids.",
+                cache.not_exported,
+            ),
+        }
+        return Stock(
+            database_up=True,
+            seconds=time.perf_counter() - started,
+            operations=cache.operations,
+            totals=totals,
+            samples=samples,
+        )
 
     def _log_change(self, failure: str | None) -> None:
         if failure and self._up:
@@ -58,42 +136,3 @@ class StockCollector(Collector):
         elif not failure and not self._up:
             _log.info("stock metrics available again")
         self._up = failure is None
-
-
-def _families() -> Sequence[GaugeMetricFamily | CounterMetricFamily]:
-    product = ["product_id", "product_name"]
-    return (
-        GaugeMetricFamily("product_stock_level", "Stock on hand of a product.", labels=[*product, "sku"]),
-        CounterMetricFamily(
-            "low_stock_alerts", "Times the stock of a product fell to its threshold or below.", labels=product
-        ),
-        CounterMetricFamily("restock_operations", "Restocks of a product.", labels=product),
-        CounterMetricFamily(
-            "product_operations", "Products created, updated and deleted, ever.", labels=["operation_type"]
-        ),
-    )
-
-
-def _up_family() -> GaugeMetricFamily:
-    return GaugeMetricFamily("inventory_stock_collector_up", "1 if the stock could be read from the database, else 0.")
-
-
-def _fill(families: Sequence[GaugeMetricFamily | CounterMetricFamily], session: Session) -> None:
-    stock, alerts, restocks, operations = families
-    columns = (Product.id, Product.name, Product.sku, Product.stock_level)
-    counters = (Product.low_stock_alerts, Product.restock_operations)
-    active = select(*columns, *counters).where(Product.archived_at.is_(None)).order_by(Product.id)
-    for product_id, name, sku, level, alert_count, restock_count in session.execute(active):
-        labels = [str(product_id), name]
-        stock.add_metric([*labels, sku], level)
-        alerts.add_metric(labels, alert_count)
-        restocks.add_metric(labels, restock_count)
-    created, updated, deleted = session.execute(
-        select(
-            func.count(),
-            func.coalesce(func.sum(Product.update_operations), 0),
-            func.count(Product.archived_at),
-        )
-    ).one()
-    for operation, count in (("create", created), ("update", updated), ("delete", deleted)):
-        operations.add_metric([operation], float(count))

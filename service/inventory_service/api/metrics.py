@@ -6,7 +6,6 @@ It is never served through the ingress.
 from __future__ import annotations
 
 from flask import Blueprint, Response, request
-from prometheus_client.exposition import choose_encoder
 from werkzeug.exceptions import NotFound
 
 from inventory_service.context import came_through_ingress, context
@@ -19,5 +18,5 @@ def metrics() -> Response:
     """Return the metrics in the format that the scraper prefers."""
     if came_through_ingress():
         raise NotFound
-    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-    return Response(encode(context().registry), content_type=content_type)
+    body, content_type = context().exposition.render(request.headers.get("Accept", ""))
+    return Response(body, content_type=content_type)
