@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import structlog
@@ -88,8 +88,11 @@ def register(app: Flask) -> None:
         app.register_error_handler(error, _on_unavailable)
 
 
-def problem(status: int, sentence: str, code: str | None = None) -> Response:
-    """Return the one shape. Without a code the problem means no more than its status (RFC 9457, 4.2.1)."""
+def problem(status: int, sentence: str, code: str | None = None, **members: Any) -> Response:
+    """Return the one shape, and what else there is to say.
+
+    Without a code the problem means no more than its status (RFC 9457, 4.2.1).
+    """
     content = {
         "success": False,
         "error": sentence,
@@ -99,6 +102,7 @@ def problem(status: int, sentence: str, code: str | None = None) -> Response:
         "detail": sentence,
         "instance": quote(request.path),
         "request_id": g.get("request_id"),
+        **members,
     }
     return Response(json.dumps(content), status, content_type="application/problem+json")
 

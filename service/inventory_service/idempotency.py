@@ -42,14 +42,16 @@ def changing(view: Callable[..., Response]) -> Callable[..., Response]:
     return run
 
 
-def once(change: Callable[[Session], Response], content: Callable[[], bytes]) -> Response:
+def once(change: Callable[[Session], Response], content: Callable[[], bytes], key: str | None = None) -> Response:
     """Answer by `change`, or, where the request's key was answered before, by the answer of then.
+
+    The key is the one that is given, else that of the header.
 
     `content` returns what tells two requests of one address apart: the body, or a digest of it. A refusal by the rules
     of the inventory is an answer like others and kept, too; what fails for another reason leaves nothing behind.
     """
     database = context().database
-    key = _key()
+    key = key or _key()
     if key is None:
         with database.writing() as session:
             return change(session)
@@ -67,9 +69,10 @@ def once(change: Callable[[Session], Response], content: Callable[[], bytes]) ->
             session.add(_kept(owner, key, fingerprint, response))
             return response
     except InFlight:
-        return errors.problem(
-            409, f"A request with this {HEADER} is being answered; send it again later.", "request-in-flight"
-        )
+        sentence = f"A request with this {HEADER} is being answered; send it again later."
+        response = errors.problem(409, sentence, "request-in-flight")
+        response.headers["Retry-After"] = "1"
+        return response
 
 
 def _key() -> str | None:

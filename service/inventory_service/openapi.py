@@ -80,6 +80,8 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
 def _complete_operation(method: str, operation: dict[str, Any]) -> None:
     answers, parameters = operation["responses"], operation.setdefault("parameters", [])
     for status in _refusals(method, operation):
+        if "application/problem+json" in answers.get(str(status), {}).get("content", {}):
+            continue  # the route says more than we know
         meaning = _MEANINGS.get(status, HTTPStatus(status).phrase)
         answers[str(status)] = {"description": meaning, "content": _PROBLEM}
     if "304" in answers:

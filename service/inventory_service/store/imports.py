@@ -39,7 +39,8 @@ MAX_DESCRIBED: Final = 100
 
 _BATCH: Final = 500
 _FIELDS: Final = ("name", "description", "stock_level", "min_stock_threshold", "price")
-_CURRENT: Final = (Product.id, Product.sku, *(getattr(Product, name) for name in _FIELDS))
+_KEYS: Final = (Product.id, Product.sku)
+_CURRENT: Final = (*_KEYS, *(getattr(Product, name) for name in _FIELDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +101,18 @@ class Terms:
 
 
 def apply(session: Session, wanted: Wanted, terms: Terms, origin: Origin) -> Outcome:
-    """Create and change the products.
+    """Create and change the products; nothing is done where one of them is `nameless`.
 
-    Raise ImportConflict, after which nothing was done and the session can still be used.
+    Raise ImportConflict, after which nothing was done either and the session can still be used.
     """
     run = _Import(session, wanted, terms, origin)
+    ids = {row.sku: row.id for batch in _batches(wanted) for row in session.execute(_by_sku(batch, *_KEYS))}
+    run.outcome.nameless += [sku for sku in wanted if sku not in ids and "name" not in wanted[sku]]
+    if run.outcome.nameless:
+        return run.outcome
     try:
         with session.begin_nested():
-            known = run.change_known()
+            known = run.change(sorted(ids.values()))
             run.create([sku for sku in wanted if sku not in known])
     except IntegrityError:
         raise ImportConflict from None
@@ -125,13 +130,13 @@ class _Import:
     outcome: Outcome = field(default_factory=Outcome)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    def change_known(self) -> set[str]:
-        """Change the products that are there, and return their SKUs."""
-        skus = _batches(self.wanted)
-        ids = [row.id for batch in skus for row in self.session.execute(_by_sku(batch, Product.id))]
+    def change(self, ids: Sequence[int]) -> set[str]:
+        """Change the products with these ids in ascending order, and return the SKUs of those that are still there.
+
+        Everybody locks products in that order, so that no two requests wait for each other in a circle.
+        """
         known: set[str] = set()
-        # By id, as everybody locks them: so no two requests wait for each other in a circle.
-        for batch in _batches(sorted(ids)):
+        for batch in _batches(ids):
             locked = select(*_CURRENT).where(Product.id.in_(batch), Product.archived_at.is_(None)).order_by(Product.id)
             rows = self.session.execute(locked.with_for_update()).all()
             known.update(row.sku for row in rows)

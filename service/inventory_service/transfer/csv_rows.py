@@ -15,8 +15,8 @@ from inventory_service.transfer import formulas, lines
 from inventory_service.transfer.rows import FIELDS, ImportRow, Parsed, UnreadableError, required, unknown
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Iterator, Sequence
-    from typing import IO
 
 _WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
 _NUMBER: Final = re.compile(r"-?(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})")
@@ -29,7 +29,7 @@ _BAD_QUOTES: Final = {
 }
 
 
-def read(stream: IO[bytes], parsed: Parsed) -> None:
+def read(stream: io.RawIOBase, parsed: Parsed) -> None:
     """Read all rows. Raise UnreadableError where nothing that follows could be trusted."""
     rows = _rows(stream)
     line, header = next(rows, (1, []))
@@ -49,7 +49,7 @@ def read(stream: IO[bytes], parsed: Parsed) -> None:
             parsed.add(line, {name: getattr(checked, name) for name in given})
 
 
-def _rows(stream: IO[bytes]) -> Iterator[tuple[int, Sequence[str]]]:
+def _rows(stream: io.RawIOBase) -> Iterator[tuple[int, Sequence[str]]]:
     """Yield the line on which each row starts, and its cells."""
     reader = csv.reader(lines.of(stream), strict=True)
     while True:

@@ -13,12 +13,12 @@ from inventory_service.transfer import lines
 from inventory_service.transfer.rows import ImportRow
 
 if TYPE_CHECKING:
-    from typing import IO
+    import io
 
     from inventory_service.transfer.rows import Parsed
 
 
-def read(stream: IO[bytes], parsed: Parsed) -> None:
+def read(stream: io.RawIOBase, parsed: Parsed) -> None:
     """Read all rows. Raise UnreadableError where nothing that follows could be trusted."""
     for number, line in enumerate(lines.of(stream), start=1):
         if not line.strip():

@@ -6,7 +6,7 @@ It never holds more than one line, and never guesses an encoding: it is UTF-8 or
 from __future__ import annotations
 
 import io
-from typing import IO, TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from inventory_service.transfer.rows import UnreadableError
 
@@ -19,10 +19,9 @@ MAX_LINE: Final = 65_536
 _NOT_UTF8: Final = "The line is not UTF-8 text; save the file as UTF-8 (in a spreadsheet: CSV UTF-8)."
 
 
-def of(stream: IO[bytes]) -> Iterator[str]:
+def of(stream: io.RawIOBase) -> Iterator[str]:
     """Yield the lines with their ends (LF, CRLF or CR), without a byte order mark. Raise UnreadableError."""
-    # readinto() is all that it needs, and every stream has it.
-    buffered = io.BufferedReader(cast("io.RawIOBase", stream))
+    buffered = io.BufferedReader(stream)
     text = io.TextIOWrapper(buffered, encoding="utf-8-sig", errors="surrogateescape", newline="")
     number = 0
     try:

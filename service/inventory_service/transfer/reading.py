@@ -11,18 +11,18 @@ from inventory_service.transfer import csv_rows, json_rows
 from inventory_service.transfer.rows import Parsed, UnreadableError
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Callable, Mapping
-    from typing import IO
 
 #: Content type -> what reads it.
-READERS: Final[Mapping[str, Callable[[IO[bytes], Parsed], None]]] = {
+READERS: Final[Mapping[str, Callable[[io.RawIOBase, Parsed], None]]] = {
     "text/csv": csv_rows.read,
     "application/x-ndjson": json_rows.read,
     "application/jsonl": json_rows.read,
 }
 
 
-def read(stream: IO[bytes], content_type: str) -> Parsed:
+def read(stream: io.RawIOBase, content_type: str) -> Parsed:
     """Return the rows of a file of one of the READERS' types, and all that is wrong with it."""
     parsed = Parsed()
     try:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from inventory_service.schemas import fields  # noqa: TC001 - pydantic reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 #: So many errors are listed; all are counted.
 MAX_ERRORS: Final = 100
@@ -91,6 +91,15 @@ class Parsed:
         self.total_errors += 1
         if len(self.errors) < MAX_ERRORS:
             self.errors.append(RowError(line, column, sentence))
+
+    def refuse_nameless(self, skus: Iterable[str]) -> None:
+        """Note the rows of new products that have no name."""
+        for sku in skus:
+            self.refuse(self.rows[sku].line, "name", required("name"))
+
+    def wanted(self) -> dict[str, Mapping[str, Any]]:
+        """Return what is given for each SKU."""
+        return {sku: row.fields for sku, row in self.rows.items()}
 
     def refuse_fields(self, line: int, error: ValidationError) -> None:
         """Note what is wrong with the fields of a row, in the words of the API."""
