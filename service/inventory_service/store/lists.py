@@ -9,18 +9,19 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from sqlalchemy import Select, func, or_, select, tuple_
+from sqlalchemy import Select, func, literal, or_, select, tuple_
 from sqlalchemy.orm import contains_eager, selectinload
 
-from inventory_service.models import Product, Reservation, StockMovement
+from inventory_service.models import MAX_ID, Product, Reservation, StockMovement
+from inventory_service.settings import MAX_STOCK
 from inventory_service.store.refusals import BadCursor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -143,7 +144,8 @@ def _slice(session: Session, statement: Select[_Row], order: _Order, window: Win
     descending = order.name.startswith("-")
     by = (order.column, order.key)
     if window.cursor is not None:
-        place, after = tuple_(*by), tuple_(*_read(window.cursor, order))
+        value, last = _read(window.cursor, order)
+        place, after = tuple_(*by), tuple_(literal(value, order.column.type), literal(last, order.key.type))
         statement = statement.where(place < after if descending else place > after)
     statement = statement.order_by(*(each.desc() for each in by) if descending else by)
     if window.limit is None:
@@ -165,16 +167,50 @@ def _write(order: str, value: object, last: int) -> str:
 def _read(cursor: str, order: _Order) -> tuple[Any, int]:
     """Return the values that the cursor holds. Raise BadCursor: it comes from the client."""
     try:
-        content = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        made_for, value, last = content
-        wanted = order.column.type.python_type
-        if wanted is datetime:
-            value = datetime.fromisoformat(value)
-        elif wanted is Decimal:
-            value = Decimal(value)
+        made_for, value, last = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        value, last = _PARSERS[order.column.key](value), _number(last)
     except (binascii.Error, ValueError, TypeError, ArithmeticError):
         raise BadCursor from None
-    sane = isinstance(value, wanted) and type(last) is int and 0 <= last < 2**63
-    if made_for != order.name or not sane or (isinstance(value, int) and not 0 <= value < 2**63):
+    if made_for != order.name:
         raise BadCursor
     return value, last
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or "\x00" in value:
+        raise ValueError
+    return value
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= MAX_ID:
+        raise ValueError
+    return value
+
+
+def _stock(value: Any) -> int:
+    if _number(value) > MAX_STOCK:
+        raise ValueError
+    return _number(value)
+
+
+def _price(value: Any) -> Decimal:
+    price = Decimal(_text(value))
+    if not 0 <= price <= MAX_STOCK:
+        raise ValueError
+    return price
+
+
+def _time(value: Any) -> datetime:
+    return datetime.fromisoformat(_text(value)).astimezone(UTC)
+
+
+#: How the value of a column is read back from a cursor; what a database can't compare is refused.
+_PARSERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "id": _number,
+    "sku": _text,
+    "name": _text,
+    "stock_level": _stock,
+    "price": _price,
+    "updated_at": _time,
+}
