@@ -5,6 +5,8 @@ It never describes by hand what the models and the routes say themselves; it add
 
 from __future__ import annotations
 
+import json
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -69,12 +71,22 @@ def new_app() -> APIFlask:
 
 
 def _complete(document: dict[str, Any]) -> dict[str, Any]:
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas = document["components"]["schemas"]
+    schemas.pop("HTTPError", None)  # APIFlask's own shape of an error, which no answer has
     schemas["Problem"] = ReadingAdapter(Problem).get_openapi_schema()
     for path in document["paths"].values():
         for method, operation in path.items():
             _complete_operation(method, operation)
-    return document
+    return _with_shared_schemas(document)
+
+
+def _with_shared_schemas(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with one schema for each model: APIFlask writes `Parent.Child` for each parent."""
+    text = re.sub(r"#/components/schemas/\w+\.", "#/components/schemas/", json.dumps(document))
+    shared: dict[str, Any] = json.loads(text)
+    schemas = shared["components"]["schemas"]
+    shared["components"]["schemas"] = {name.rpartition(".")[2]: schemas[name] for name in sorted(schemas)}
+    return shared
 
 
 def _complete_operation(method: str, operation: dict[str, Any]) -> None:
@@ -84,6 +96,8 @@ def _complete_operation(method: str, operation: dict[str, Any]) -> None:
             continue  # the route says more than we know
         meaning = _MEANINGS.get(status, HTTPStatus(status).phrase)
         answers[str(status)] = {"description": meaning, "content": _PROBLEM}
+    for parameter in parameters:
+        _say_nothing_of_null(parameter["schema"])
     if "304" in answers:
         answers["304"] = {"description": _MEANINGS[304]}
         parameters.append(_header("If-None-Match", "The ETag of what the client has.", '"3"'))
@@ -92,6 +106,14 @@ def _complete_operation(method: str, operation: dict[str, Any]) -> None:
     if method == "post":
         parameters.append(_header(HEADER, "A new key for each new request, 1 to 255 characters.", "order-1234-line-1"))
     operation["security"] = [{}, {"token": []}]
+
+
+def _say_nothing_of_null(schema: dict[str, Any]) -> None:
+    """Take out `null`, which is how a model says that a parameter may be left out: a query can't hold it."""
+    if "anyOf" in schema:
+        [kind] = [each for each in schema.pop("anyOf") if each != {"type": "null"}]
+        del schema["default"]
+        schema.update(kind)
 
 
 def _refusals(method: str, operation: dict[str, Any]) -> Iterator[int]:
