@@ -5,28 +5,24 @@ It never holds a whole file as text, and changes nothing before all of the file 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from apiflask import APIBlueprint
 from flask import Response, request
 
 from inventory_service import errors, idempotency
-from inventory_service.api.upload import Upload
 from inventory_service.context import context
+from inventory_service.download import download
 from inventory_service.exchange import answer, origin
 from inventory_service.schemas import transfer as schemas
 from inventory_service.store import exports, imports
 from inventory_service.store.lists import MovementFilter
-from inventory_service.transfer import reading, writing
+from inventory_service.transfer import reading
+from inventory_service.upload import Upload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from sqlalchemy.orm import Session
 
-    from inventory_service.store.exports import Batch
     from inventory_service.transfer.rows import Parsed
 
     _Answers = dict[int | str, dict[str, str | dict[str, dict[str, Any]]]]
@@ -83,7 +79,7 @@ def import_products(query: schemas.ImportQuery) -> Response:
 @blueprint.doc(responses=_DOWNLOADED)
 def export_products(query: schemas.ExportQuery) -> Response:
     """Download all products, in the form that the import takes."""
-    return _download("products", exports.PRODUCT_COLUMNS, exports.products(context().database), query)
+    return download("products", exports.PRODUCT_COLUMNS, exports.products(context().database), query)
 
 
 @blueprint.get("/export/movements")
@@ -92,7 +88,7 @@ def export_products(query: schemas.ExportQuery) -> Response:
 def export_movements(query: schemas.MovementExportQuery) -> Response:
     """Download the ledger, the newest line first."""
     wanted = MovementFilter(product_id=query.product_id, since=query.since)
-    return _download("movements", exports.MOVEMENT_COLUMNS, exports.movements(context().database, wanted), query)
+    return download("movements", exports.MOVEMENT_COLUMNS, exports.movements(context().database, wanted), query)
 
 
 def _upload() -> Upload:
@@ -125,13 +121,3 @@ def _refuse(parsed: Parsed, *, dry_run: bool) -> Response:
         errors=[{"line": each.line, "field": each.field, "error": each.error} for each in parsed.errors],
         total_errors=parsed.total_errors,
     )
-
-
-def _download(name: str, columns: Sequence[str], batches: Iterator[Batch], query: schemas.ExportQuery) -> Response:
-    """Stream a file; the first batch is read at once, so that a database that is down is a 503 and not half a file."""
-    options: dict[str, Any] = {"mark": query.bom} if query.format == "csv" else {}
-    first = list(islice(batches, 1))
-    pieces = writing.WRITERS[query.format](columns, chain(first, batches), **options)
-    file_name = f"{name}-{datetime.now(UTC):%Y-%m-%d}.{query.format}"
-    headers = {"Content-Disposition": f'attachment; filename="{file_name}"', "Cache-Control": "no-store"}
-    return Response(pieces, headers=headers, content_type=writing.CONTENT_TYPES[query.format])

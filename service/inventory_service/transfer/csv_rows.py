@@ -6,20 +6,17 @@ It never guesses: a row with more or fewer cells than there are columns is refus
 from __future__ import annotations
 
 import csv
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
-from inventory_service.transfer import formulas, lines
+from inventory_service.transfer import formulas, lines, numbers
 from inventory_service.transfer.rows import FIELDS, ImportRow, Parsed, UnreadableError, required, unknown
 
 if TYPE_CHECKING:
     import io
     from collections.abc import Iterator, Sequence
 
-_WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
-_NUMBER: Final = re.compile(r"-?(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})")
 _INTEGERS: Final = frozenset({"stock_level", "min_stock_threshold"})
 #: What the csv module says, and what it means to who has the file before them.
 _BAD_QUOTES: Final = {
@@ -91,8 +88,6 @@ def _value(name: str, cell: str) -> Any:
     if name in {"name", "description"}:
         return formulas.unescape(cell)
     text = formulas.unescape(cell.strip())
-    if name in _INTEGERS and _WHOLE.fullmatch(text):
-        return int(text)
-    if name == "price" and _NUMBER.fullmatch(text):
-        return float(text)
-    return text
+    if name in _INTEGERS:
+        return numbers.whole(text)
+    return numbers.number(text) if name == "price" else text

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: So many errors are listed; all are counted.
 MAX_ERRORS: Final = 100
 #: So many rows one import may have: they are written in one transaction, and others wait for its locks meanwhile.
-MAX_ROWS: Final = 50_000
+MAX_ROWS: Final = 20_000
 
 
 class ImportRow(BaseModel):
