@@ -41,7 +41,7 @@ class Exposition:
             body = text.generate_latest(everything) + _products(stock, openmetrics=False)
             return body, text.CONTENT_TYPE_PLAIN_0_0_4
         # Our names need no escaping; said so, they are not looked at letter by letter.
-        body: bytes = openmetrics.generate_latest(everything, escaping=openmetrics.ALLOWUTF8)  # type: ignore[no-untyped-call]
+        body = openmetrics.generate_latest(everything, escaping=openmetrics.ALLOWUTF8)  # type: ignore[no-untyped-call]
         return body.removesuffix(_EOF) + _products(stock, openmetrics=True) + _EOF, openmetrics.CONTENT_TYPE_LATEST
 
 

@@ -10,15 +10,16 @@ import sys
 from typing import TYPE_CHECKING
 
 import structlog
+from flask import g, has_app_context
 
 if TYPE_CHECKING:
-    from structlog.typing import Processor
+    from structlog.typing import EventDict, Processor, WrappedLogger
 
 
 def configure(level: str) -> None:
     """Send every log of the process to standard output, from `level` (debug, info, warning, error) on."""
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _add_request,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -50,3 +51,13 @@ def configure(level: str) -> None:
     # Their statements and steps are of no use to who runs the shop, and may hold data.
     for library in ("sqlalchemy", "alembic"):
         logging.getLogger(library).setLevel(logging.WARNING)
+
+
+def _add_request(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Add which request a line is about, and who asks; looked up here, for most requests write a line or none."""
+    if has_app_context():
+        for name in ("request_id", "actor"):
+            value = g.get(name)
+            if value is not None:
+                event[name] = value
+    return event
