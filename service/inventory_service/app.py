@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING, Final
 
 from flask import request
 
-from inventory_service import errors, facts, limits, observe, openapi
-from inventory_service.api import health, low_stock, metrics, movements, products, reservations, restocks, stock
+from inventory_service import authentication, errors, facts, limits, observe, openapi
+from inventory_service.api import (
+    health,
+    low_stock,
+    metrics,
+    movements,
+    products,
+    reservations,
+    restocks,
+    stock,
+    transfer,
+)
 from inventory_service.audit import LastAudit
 from inventory_service.context import Context, context
 from inventory_service.database import Database
@@ -27,7 +37,7 @@ if TYPE_CHECKING:
     from inventory_service.settings import Settings
 
 
-_NEED_THE_DATABASE: Final = (products, stock, restocks, movements, low_stock, reservations)
+_NEED_THE_DATABASE: Final = (products, stock, restocks, movements, low_stock, reservations, transfer)
 _GATED: Final = frozenset(noun.blueprint.name for noun in _NEED_THE_DATABASE)
 
 
@@ -43,13 +53,16 @@ def create_app(settings: Settings) -> Flask:
     audit = LastAudit()
     facts.register(registry, audit, database.engine.dialect.name)
     exposition = Exposition(registry, StockCollector(database, settings.metrics_max_products))
-    limiter = limits.RateLimiter(settings.rate_limit) if settings.rate_limit else None
-    Context(settings, database, exposition, Lifecycle(), limiter, audit).attach(app)
+    limiter = limits.new_limiter(settings, registry)
+    failures = authentication.failures_counter(registry)
+    Context(settings, database, exposition, Lifecycle(), limiter, audit, failures).attach(app)
 
     request_metrics = RequestMetrics(registry)
     observe.register(app, request_metrics)
     errors.register(app)
-    limits.register(app)
+    # Who asks is known before the rate limit, and strangers are counted by it before they are refused.
+    for hook in (authentication.identify, limits.refuse_above_rate, authentication.refuse_strangers):
+        app.before_request(hook)
     app.before_request(_wait_for_the_database)
     for noun in (*_NEED_THE_DATABASE, health, metrics):
         app.register_blueprint(noun.blueprint)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from flask import Flask, current_app, request
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
+    from prometheus_client import Counter
 
     from inventory_service.audit import LastAudit
     from inventory_service.database import Database
@@ -33,6 +33,7 @@ class Context:
     lifecycle: Lifecycle
     limiter: RateLimiter | None
     audit: LastAudit
+    authentication_failures: Counter
 
     def attach(self, app: Flask) -> None:
         """Make this the context of `app`."""

@@ -17,7 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from inventory_service import sample_data
+from inventory_service import sample_data, token_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ _ADVISORY_LOCK: Final = 5_180_924_713
 
 
 def prepare(database: Database, settings: Settings) -> None:
-    """Migrate to the newest revision, then load the sample products if asked to: all of it or nothing."""
+    """Migrate to the newest revision, then load sample products and the tokens of files if asked to: all or nothing."""
     with _alone(database), database.writing() as session:
         if not database.on_sqlite:
             # Waiting for another pod's migration may take long; waiting for a table's lock must not stop the shop.
@@ -46,6 +46,8 @@ def prepare(database: Database, settings: Settings) -> None:
             command.upgrade(config, "head")
         if settings.load_sample_data:
             sample_data.load(session, settings.low_stock_threshold)
+        if settings.tokens_dir is not None:
+            token_files.load(session, settings.tokens_dir)
 
 
 def is_current(database: Database) -> bool:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -56,6 +57,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
 
     database_url: URL = Field(repr=False)
+    rate_limit_store: SecretStr | None = None
     low_stock_threshold: Annotated[int, Field(ge=0, le=MAX_STOCK, description=f"a number from 0 to {MAX_STOCK}")] = 10
     low_stock_hysteresis: Annotated[
         int, Field(ge=0, le=MAX_STOCK, description=f"a number of units from 0 to {MAX_STOCK}")
@@ -96,7 +98,11 @@ class Settings(BaseModel):
 def load(environment: Mapping[str, str]) -> Settings:
     """Return the settings that `environment` gives; an empty variable counts as unset. Raise SettingsError."""
     given = {name: environment[name.upper()] for name in Settings.model_fields if environment.get(name.upper())}
-    raw: dict[str, object] = {**given, "database_url": _database_url(environment)}
+    raw: dict[str, object] = {
+        **given,
+        "database_url": parse_database_url(*_secret(environment, "DATABASE_URL", DEFAULT_DATABASE_URL)),
+        "rate_limit_store": _parse_store(*_secret(environment, "RATE_LIMIT_STORE", "")),
+    }
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:
@@ -112,18 +118,18 @@ def _sentence(error: ValidationError, given: Mapping[str, str]) -> str:
     return f"{field.upper()}: expected {expected}, got {given[field]!r}"
 
 
-def _database_url(environment: Mapping[str, str]) -> URL:
-    """Return the database's URL from DATABASE_URL, the file that DATABASE_URL_FILE names, or the default."""
-    text, path = environment.get("DATABASE_URL"), environment.get("DATABASE_URL_FILE")
+def _secret(environment: Mapping[str, str], variable: str, default: str) -> tuple[str, str]:
+    """Return what `variable` or the file named by `variable`_FILE says, else the default, and which of them it was."""
+    text, path = environment.get(variable), environment.get(f"{variable}_FILE")
     if text and path:
-        raise SettingsError("DATABASE_URL_FILE: expected to be unset where DATABASE_URL is set, got both")
+        raise SettingsError(f"{variable}_FILE: expected to be unset where {variable} is set, got both")
     if not path:
-        return parse_database_url(text or DEFAULT_DATABASE_URL, "DATABASE_URL")
+        return text or default, variable
     try:
-        return parse_database_url(Path(path).read_text(encoding="utf-8").strip(), "DATABASE_URL_FILE")
+        return Path(path).read_text(encoding="utf-8").strip(), f"{variable}_FILE"
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise SettingsError(f"DATABASE_URL_FILE: expected a readable file, got {path!r} ({reason})") from None
+        raise SettingsError(f"{variable}_FILE: expected a readable file, got {path!r} ({reason})") from None
 
 
 def parse_database_url(text: str, variable: str) -> URL:
@@ -138,3 +144,23 @@ def parse_database_url(text: str, variable: str) -> URL:
     if url.drivername == "sqlite" and url.database and ":memory:" not in url.database and not url.query:
         return url
     raise SettingsError(f"{variable}: expected {expected}, got a URL of another kind")
+
+
+def _parse_store(text: str, variable: str) -> str | None:
+    """Return the URL of a Redis server; never repeats it in an error, for it may hold a password."""
+    if not text and not variable.endswith("_FILE"):
+        return None
+    # Only who has such a store pays for the import.
+    from redis import ConnectionPool, RedisError
+
+    try:
+        # Making a connection doesn't connect; it refuses options that don't exist, which connecting would do later.
+        usable = urlsplit(text).scheme in {"redis", "rediss"} and urlsplit(text).hostname is not None
+        ConnectionPool.from_url(text).make_connection()
+    except (ValueError, TypeError, AttributeError, RedisError):
+        usable = False
+    if not usable:
+        raise SettingsError(
+            f"{variable}: expected a URL like redis://:password@host:6379/0 (or rediss://), got something else"
+        )
+    return text

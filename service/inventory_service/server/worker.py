@@ -1,4 +1,4 @@
-"""The gunicorn worker: prepares the database when it starts, and drains when it is told to stop.
+"""The gunicorn worker: prepares the database and keeps house beside the requests, and drains when it is told to stop.
 
 It never closes a listener before the endpoints had time to forget this pod.
 """
@@ -12,7 +12,7 @@ import structlog
 from flask import Flask
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
-from inventory_service import preparation
+from inventory_service import maintenance, preparation
 from inventory_service.context import context_of
 
 if TYPE_CHECKING:
@@ -30,10 +30,11 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
     wsgi: Any = None
 
     def load_wsgi(self) -> None:
-        """Load the application and start to prepare its database."""
+        """Load the application, start to prepare its database, and to keep house."""
         super().load_wsgi()
         if isinstance(self.wsgi, Flask):
             preparation.start(context_of(self.wsgi))
+            maintenance.start(context_of(self.wsgi))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Start to drain; a second SIGTERM, or no time to drain, stops at once (gracefully)."""

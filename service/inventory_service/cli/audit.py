@@ -1,0 +1,63 @@
+"""`audit`: compares the stock with its ledger, once.
+
+It never changes anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from inventory_service import audit, schema
+from inventory_service.cli.speech import DONE, FAILED, UNKNOWN, complain, say, say_json
+from inventory_service.database import Database, describe_unavailable
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from inventory_service.settings import Settings
+    from inventory_service.store.audit import Findings, ProductDrift
+
+
+def run(arguments: Namespace, settings: Settings) -> int:
+    """Run `audit`; return 0 if nothing was found, 1 if something was, 3 if it can't be told."""
+    database = Database(settings.database_url, connections=1)
+    try:
+        if not schema.is_current(database):
+            return complain(
+                "The database is not prepared for this version; run `python -m inventory_service migrate` first.",
+                UNKNOWN,
+            )
+        findings = audit.run(database)
+    except SQLAlchemyError as error:
+        return complain(f"The ledger can't be audited: {describe_unavailable(error)}", UNKNOWN)
+    finally:
+        database.close()
+    _show(findings, as_json=arguments.output == "json")
+    return FAILED if findings else DONE
+
+
+def _show(findings: Findings, *, as_json: bool) -> None:
+    if as_json:
+        products = [asdict(drift) for drift in findings.products]
+        say_json({"drift": len(products), "products": products, "reservations": list(findings.reservations)})
+        return
+    for drift in findings.products:
+        say(_sentence(drift))
+    for reservation in findings.reservations:
+        say(f"Reservation {reservation} holds nothing, or its end contradicts its state.")
+    if not findings:
+        say("The stock of every product is the sum of its movements.")
+
+
+def _sentence(drift: ProductDrift) -> str:
+    archived = ", deleted" if drift.archived else ""
+    balances = ""
+    if drift.wrong_balances:
+        balances = f"; {drift.wrong_balances} movements have a wrong balance, the first is {drift.first_wrong_movement}"
+    return (
+        f"Product {drift.product_id} ({drift.sku}{archived}): the stock is {drift.stock_level}, "
+        f"its movements add up to {drift.ledger_sum}{balances}."
+    )
