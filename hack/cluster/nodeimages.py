@@ -50,5 +50,10 @@ def put(archive: Path, digests: dict[str, str]) -> None:
         run([*_ctr(), "images", "label", name, f"{_LABEL}={digest}"])
 
 
+def drop(name: str) -> None:
+    """Take the image `name` off the node."""
+    run([*_ctr(), "images", "remove", "--sync", name])
+
+
 def _ctr() -> list[str | Path]:
     return [binary("ctr"), "--address", SOCKET, "--namespace", "k8s.io"]

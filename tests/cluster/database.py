@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from contextlib import contextmanager
 from socket import socket
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 from tests.service import postgresql
@@ -13,6 +14,12 @@ from cluster.network import NODE_ADDRESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def secret(name: str, **values: str) -> dict[str, Any]:
+    """A Secret as the API server takes it; `_` in a key stands for `-`."""
+    data = {key.replace("_", "-"): base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}
 
 
 class Databases:

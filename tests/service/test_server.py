@@ -94,6 +94,23 @@ def test_it_serves_until_it_has_drained(tmp_path):
         server.stop()
 
 
+def test_who_keeps_a_connection_is_sent_away_while_it_drains(tmp_path):
+    """A client that reuses a connection at the moment when it is closed would lose its request."""
+    server = Server(tmp_path / "log", DATABASE_URL=str(tmp_path / "inventory.db"), DRAIN_SECONDS="3")
+    try:
+        server.wait_for()
+        with requests.Session() as kept:
+            url = f"http://127.0.0.1:{server.port}/api/products"
+            assert "close" not in kept.get(url, timeout=20).headers.get("Connection", "")
+            server.terminate()
+            server.wait_for("/readyz", 503)
+            answer = kept.get(url, timeout=20)
+            assert (answer.status_code, answer.headers["Connection"]) == (200, "close")
+        assert server.process.wait(20) == 0
+    finally:
+        server.stop()
+
+
 def test_a_request_in_flight_at_the_end_is_answered(server):
     body = b'{"quantity": 5}'
     head = f"POST /api/products/1/restock HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"

@@ -33,9 +33,13 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
 
 
-def pre_request(_worker: Any, request: Any) -> None:
-    """Announce the end of a connection that will end if the body is refused: a client must not reuse it."""
+def pre_request(worker: Any, request: Any) -> None:
+    """Announce the end of a connection that will end: a client must not reuse it.
+
+    That is one whose body is refused, and every one while the service drains: whoever comes back, comes to another pod.
+    """
     headers = dict(request.headers)
     length = headers.get("CONTENT-LENGTH", "0")
-    if "TRANSFER-ENCODING" in headers or (length.isdecimal() and int(length) >= _DRAINED_BYTES):
+    refused = "TRANSFER-ENCODING" in headers or (length.isdecimal() and int(length) >= _DRAINED_BYTES)
+    if refused or worker.draining:
         request.force_close()

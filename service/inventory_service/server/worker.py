@@ -24,10 +24,17 @@ _log = structlog.get_logger(__name__)
 class DrainingWorker(ThreadWorker):  # type: ignore[misc]
     """A threaded worker that goes on serving for DRAIN_SECONDS after SIGTERM, with /readyz at 503.
 
+    Each answer then ends its connection, so that clients which keep theirs have gone elsewhere before it is closed.
+
     gunicorn's arbiter closes its listeners at once, but the worker has its own copies of them.
     """
 
     wsgi: Any = None
+
+    @property
+    def draining(self) -> bool:
+        """Whether the process was told to stop."""
+        return isinstance(self.wsgi, Flask) and context_of(self.wsgi).lifecycle.draining
 
     def load_wsgi(self) -> None:
         """Load the application, start to prepare its database, and to keep house."""

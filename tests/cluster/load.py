@@ -1,0 +1,120 @@
+"""Runs in a pod: reads and restocks at a bounded rate until /tmp/stop is there, then prints what became of it as JSON.
+
+Standard library only. A request that gets no answer, or another one than 200, has failed; it never fails in silence.
+"""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import os
+import random
+import sys
+import threading
+import time
+import uuid
+from pathlib import Path
+
+HOST, PORT = os.environ["TARGET"].split(":")
+PRODUCTS = json.loads(os.environ["PRODUCTS"])
+THREADS = int(os.environ["THREADS"])
+#: Seconds between two requests of one thread.
+PAUSE = float(os.environ["PAUSE"])
+#: Longer than the server keeps an idle connection when it has been told to stop (gunicorn: 2 s).
+SELDOM = 3.0
+#: Whether a request that failed is sent again, with the same key, until it is answered.
+INSIST = os.environ["INSIST"] == "true"
+#: Where requests are sent again: soon, or it is the client's own patience that is measured.
+TIMEOUT = 1 if INSIST else 20
+STOP = Path("/tmp/stop")
+
+
+class Client(threading.Thread):
+    """One who asks: on a new connection each time, on one that is kept, or on one that is kept and seldom used."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.keeps = number % 2 == 0
+        self.pause = SELDOM if number % 4 == 0 else PAUSE
+        self.chance = random.Random(number)
+        self.connection = http.client.HTTPConnection(HOST, int(PORT), timeout=TIMEOUT)
+        self.answered = 0
+        self.failures: list[str] = []
+        self.acknowledged = dict.fromkeys(map(str, PRODUCTS), 0)
+        self.times: list[float] = []
+
+    def run(self) -> None:
+        while not STOP.exists():
+            product, quantity = self.chance.choice(PRODUCTS), self.chance.randint(1, 5)
+            wish = self.chance.choice(["list", "look", "restock"])
+            if wish == "list":
+                self.insist("GET", "/api/products", None)
+            elif wish == "look":
+                self.insist("GET", f"/api/products/{product}", None)
+            elif self.insist("POST", f"/api/products/{product}/restock", {"quantity": quantity}):
+                self.acknowledged[str(product)] += quantity
+            time.sleep(self.pause)
+
+    def insist(self, method: str, path: str, body: dict | None) -> bool:
+        key = str(uuid.uuid4())
+        while not self.ask(method, path, body, key):
+            if not INSIST:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def ask(self, method: str, path: str, body: dict | None, key: str) -> bool:
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key} if body else {}
+        if not self.keeps:
+            headers["Connection"] = "close"
+        try:
+            self.connection.request(method, path, body and json.dumps(body), headers)
+            answer = self.connection.getresponse()
+            text = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.connection.close()
+            self.failed(f"{method} {path} {'kept' if self.keeps else 'new'} connection: {type(error).__name__} {error}")
+            return False
+        if answer.status != 200:
+            self.failed(f"{method} {path}: {answer.status} {text[:200].decode()}")
+            return False
+        self.answered += 1
+        self.times.append(time.monotonic())
+        return True
+
+    def failed(self, what: str) -> None:
+        self.failures.append(f"{time.monotonic() - BEGAN:.2f} s: {what}")
+
+
+BEGAN = time.monotonic()
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    clients = [Client(number) for number in range(THREADS)]
+    for client in clients:
+        client.start()
+    while sum(client.answered for client in clients) < 20 * THREADS:
+        time.sleep(0.1)
+    say("under way")
+    for client in clients:
+        client.join()
+    times = sorted(at for client in clients for at in client.times)
+    failures = [failure for client in clients for failure in client.failures]
+    result = {
+        "answered": len(times),
+        "rate": round(len(times) / (times[-1] - times[0])),
+        "gap": round(max(after - before for before, after in itertools.pairwise(times)), 2),
+        "failed": len(failures),
+        "failures": failures[:20],
+        "acknowledged": {p: sum(c.acknowledged[p] for c in clients) for p in map(str, PRODUCTS)},
+    }
+    say(json.dumps(result))
+
+
+main()
