@@ -67,7 +67,7 @@ def _lines(row: ProductRow) -> Sequence[str]:
         (labels, row.out_of_stock_alerts),
         (labels, row.restock_operations),
     )
-    return [f"{family.name}{text} {value}.0\n" for family, (text, value) in zip(FAMILIES, samples, strict=True)]
+    return tuple([f"{family.name}{text} {value}.0\n" for family, (text, value) in zip(FAMILIES, samples, strict=True)])
 
 
 def _escape(text: str) -> str:
