@@ -12,10 +12,11 @@ from urllib.parse import quote
 import structlog
 from flask import current_app, g, redirect, request
 from prometheus_client import Counter
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug import exceptions
 
 from inventory_service.context import context
-from inventory_service.database import UNAVAILABLE, describe_unavailable
+from inventory_service.database import describe_unavailable
 from inventory_service.errors import NOT_NOW, RETRY_SECONDS, Unavailable
 from inventory_service.store import tokens
 
@@ -188,8 +189,8 @@ def _note_use(token: Token, now: datetime) -> None:
     try:
         with context().database.writing() as session:
             tokens.note_use(session, token.id, now)
-    except UNAVAILABLE as error:
-        # A database that can be read and not written still answers what only reads.
+    except SQLAlchemyError as error:
+        # A database that can be read and not written still answers who only reads.
         _log.warning("use of a token not noted", token=token.name, reason=describe_unavailable(error))
 
 
