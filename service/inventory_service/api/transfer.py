@@ -11,6 +11,7 @@ from apiflask import APIBlueprint
 from flask import Response, request
 
 from inventory_service import errors, idempotency
+from inventory_service.authentication import demand
 from inventory_service.context import context
 from inventory_service.download import download
 from inventory_service.exchange import answer, origin
@@ -51,6 +52,7 @@ _REFUSED: Final[_Answers] = {
 
 
 @blueprint.post("/import/products")
+@demand("admin")
 @blueprint.input(schemas.ImportQuery, location="query", arg_name="query")
 @blueprint.output(schemas.ImportAnswer)
 @blueprint.doc(responses=_REFUSED, extensions={"requestBody": _UPLOAD})
