@@ -28,7 +28,7 @@ _log = structlog.get_logger(__name__)
 NOT_NOW: Final = "The service can't answer for now; try again in some seconds."
 RETRY_SECONDS: Final = 5
 
-_PROBLEM_TYPE: Final = "urn:inventorystack:problem:"
+PROBLEM_TYPE: Final = "urn:inventorystack:problem:"
 
 #: What an HTTP error means here, where werkzeug's own words don't help a person. {0} is the method, {1} the path.
 _SENTENCES: Final = {
@@ -96,7 +96,7 @@ def problem(status: int, sentence: str, code: str | None = None, **members: Any)
     content = {
         "success": False,
         "error": sentence,
-        "type": f"{_PROBLEM_TYPE}{code}" if code else "about:blank",
+        "type": f"{PROBLEM_TYPE}{code}" if code else "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": sentence,

@@ -51,7 +51,7 @@ def once(change: Callable[[Session], Response], content: Callable[[], bytes], ke
     of the inventory is an answer like others and kept, too; what fails for another reason leaves nothing behind.
     """
     database = context().database
-    key = key or _key()
+    key = key or key_of_request()
     if key is None:
         with database.writing() as session:
             return change(session)
@@ -75,7 +75,8 @@ def once(change: Callable[[Session], Response], content: Callable[[], bytes], ke
         return response
 
 
-def _key() -> str | None:
+def key_of_request() -> str | None:
+    """Return the request's key, if it has one. Raise BadRequest."""
     key = request.headers.get(HEADER)
     if key is not None and not _KEY.fullmatch(key):
         raise errors.BadRequest(f"{HEADER} must be 1 to 255 printable ASCII characters without blanks.")

@@ -15,6 +15,7 @@ from apiflask import APIFlask
 from inventory_service.idempotency import HEADER
 from inventory_service.schemas.answers import Problem
 from inventory_service.schemas.reading import ReadingAdapter
+from inventory_service.schemas.transfer import ImportProblem
 from inventory_service.version import VERSION
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ A changing POST may carry an `Idempotency-Key`: sent again, it is done once and 
 The strong `ETag` of a product is its version; a change may name it in `If-Match`.
 """
 _PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-_ALWAYS: Final = (400, 429, 500, 503)
+_ALWAYS: Final = (400, 414, 429, 431, 500, 503)
 _WITH_TOKENS: Final = (401, 403)
 _MEANINGS: Final = {
     304: "The version that If-None-Match names is the one there is.",
@@ -37,6 +38,7 @@ _MEANINGS: Final = {
     404: "What the path names is not there.",
     409: "The state of the inventory, or a request in flight with the same Idempotency-Key, does not allow this.",
     412: "The product was changed since the client read the version that If-Match names.",
+    414: "The address is longer than 8190 bytes.",
     422: "The Idempotency-Key was used for another request.",
     428: "The settings require If-Match of this request.",
     429: "There were too many requests; Retry-After tells when to come again.",
@@ -53,7 +55,7 @@ def new_app() -> APIFlask:
         spec_path="/openapi.json",
         docs_path=None,
         json_errors=False,
-        static_folder=None,  # type: ignore[arg-type] - as Flask takes it
+        static_folder=None,  # type: ignore[arg-type]  # as Flask takes it
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config.update(
@@ -66,14 +68,16 @@ def new_app() -> APIFlask:
         AUTO_OPERATION_ID=True,
         SECURITY_SCHEMES={"token": {"type": "http", "scheme": "bearer", "description": "Where tokens are required."}},
     )
-    app.spec_processor(_complete)  # type: ignore[arg-type] - the document is JSON, never YAML
+    app.spec_processor(_complete)  # type: ignore[arg-type]  # the document is JSON, never YAML
     return app
 
 
 def _complete(document: dict[str, Any]) -> dict[str, Any]:
     schemas = document["components"]["schemas"]
     schemas.pop("HTTPError", None)  # APIFlask's own shape of an error, which no answer has
-    schemas["Problem"] = ReadingAdapter(Problem).get_openapi_schema()
+    for problem in (Problem, ImportProblem):
+        schemas[problem.__name__] = ReadingAdapter(problem).get_openapi_schema()
+    schemas["RowProblem"] = schemas["ImportProblem"].pop("$defs")["RowProblem"]
     for path in document["paths"].values():
         for method, operation in path.items():
             _complete_operation(method, operation)
@@ -104,7 +108,8 @@ def _complete_operation(method: str, operation: dict[str, Any]) -> None:
     if "412" in answers:
         parameters.append(_header("If-Match", "The ETag of the product as the client read it.", '"3"'))
     if method == "post":
-        parameters.append(_header(HEADER, "A new key for each new request, 1 to 255 characters.", "order-1234-line-1"))
+        meaning = "A new key for each new request, 1 to 255 characters."
+        parameters.append(_header(HEADER, meaning, "order-1234-line-1", pattern="^[!-~]{1,255}$"))
     operation["security"] = [{}, {"token": []}]
 
 
@@ -123,11 +128,12 @@ def _refusals(method: str, operation: dict[str, Any]) -> Iterator[int]:
     if any(parameter["in"] == "path" for parameter in operation["parameters"]):
         yield 404
     if "requestBody" in operation:
+        operation["requestBody"].setdefault("required", True)
         yield from (413, 415)
     if method == "post":
         yield from (409, 422)
 
 
-def _header(name: str, description: str, example: str) -> dict[str, Any]:
-    schema = {"type": "string"}
+def _header(name: str, description: str, example: str, **schema: str) -> dict[str, Any]:
+    schema = {"type": "string", **schema}
     return {"name": name, "in": "header", "description": description, "schema": schema, "example": example}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import threading
@@ -192,3 +193,27 @@ def test_it_writes_beside_its_database_and_nowhere_else(server, tmp_path):
         "inventory.db", "inventory.db-wal", "inventory.db-shm", "inventory.db.lock", "log",
     }  # fmt: skip
     assert {file.parent for file in server.open_files()} == {tmp_path, Path("/dev/shm")}
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        (b"GET /api/products?q=" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 70000 + b"\r\n\r\n", 431),
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: strange\r\n\r\n", 501),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nExpect: miracles\r\n\r\n", 417),
+    ],
+)
+def test_what_is_no_request_is_a_problem_too(server, request_line, status):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(request_line)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert answer.status == status
+        assert answer.getheader("Content-Type") == "application/problem+json"
+        problem = json.loads(answer.read())
+    assert problem["status"] == status
+    assert problem["success"] is False
+    assert problem["error"].endswith(".")

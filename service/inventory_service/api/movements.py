@@ -48,6 +48,7 @@ def get_movement(movement_id: int) -> Response:
 @blueprint.post("")
 @blueprint.input(requests.Movements, arg_name="body")
 @blueprint.output(answers.MovementsMessage)
+@blueprint.doc(responses=[404])
 @changing
 def move_stock(session: Session, body: requests.Movements) -> Response:
     """Change several stocks, all of them or none.

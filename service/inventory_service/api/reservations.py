@@ -40,6 +40,7 @@ def list_reservations(query: requests.WindowQuery) -> Response:
 @blueprint.post("")
 @blueprint.input(requests.NewReservation, arg_name="body")
 @blueprint.output(answers.ReservationAnswer, status_code=201)
+@blueprint.doc(responses=[404])
 @changing
 def reserve(session: Session, body: requests.NewReservation) -> Response:
     """Set stock aside, all of it or nothing; it is given back by itself when the time is up."""

@@ -28,7 +28,6 @@ blueprint = APIBlueprint("stock", __name__, url_prefix="/api/products/<int:produ
 
 @blueprint.get("/stock")
 @blueprint.output(answers.StockAnswer)
-@blueprint.doc(responses=[304])
 def get_stock(product_id: int) -> Response:
     """Show what there is of a product: on hand, reserved, available."""
     with context().database.reading() as session:

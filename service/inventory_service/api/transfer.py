@@ -46,7 +46,11 @@ _DOWNLOADED: Final[_Answers] = {
 _REFUSED: Final[_Answers] = {
     400: {
         "description": "The file can't be imported as it is, and nothing of it was; `errors` says why.",
-        "content": {"application/problem+json": {"schema": schemas.ImportProblem}},
+        "content": {
+            "application/problem+json": {
+                "schema": {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("ImportProblem", "Problem")]}
+            }
+        },
     }
 }
 
@@ -61,6 +65,7 @@ def import_products(query: schemas.ImportQuery) -> Response:
 
     A field that isn't given, or a blank cell of CSV, stays as it is. `dry_run` tells what would happen.
     """
+    idempotency.key_of_request()  # a bad one is refused in a dry run, too
     upload = _upload()
     parsed = reading.read(upload, request.mimetype)
     if parsed.errors:

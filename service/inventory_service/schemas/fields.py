@@ -31,6 +31,13 @@ def _as_price(value: float) -> Decimal:
     return Decimal(str(value + 0)).quantize(Decimal("0.0001"))
 
 
+def _no_number(value: object) -> object:
+    """Refuse what pydantic would take as seconds since 1970."""
+    if isinstance(value, str) and "-" not in value[1:]:
+        raise ValueError
+    return value
+
+
 def _in_utc(value: datetime) -> datetime:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
@@ -107,6 +114,7 @@ PriceNumber = Annotated[
 #: A time in a query; one without a zone is taken as UTC.
 Time = Annotated[
     datetime,
+    BeforeValidator(_no_number),
     AfterValidator(_in_utc),
     Field(description="a time like 2026-01-31T12:00:00Z", examples=["2026-01-31T12:00:00Z"]),
 ]

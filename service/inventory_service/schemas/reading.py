@@ -40,9 +40,12 @@ def read_body(model: type[_Model], request: Request) -> _Model:
     """Parse the body as JSON. Raise BadRequest, UnsupportedType, UnsupportedEncoding or RequestEntityTooLarge."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedEncoding
-    if issubclass(model, NewBody) and not request.is_json:
-        raise UnsupportedType
     text = request.get_data()
+    if issubclass(model, NewBody):
+        if not text and not any(field.is_required() for field in model.model_fields.values()):
+            return model()
+        if not request.is_json:
+            raise UnsupportedType
     if request.content_length is None and len(text) == request.max_content_length:
         raise RequestEntityTooLarge  # werkzeug cuts a chunked body off there and says nothing
     try:

@@ -26,6 +26,8 @@ worker_class = "inventory_service.server.worker.DrainingWorker"
 logger_class = "inventory_service.server.logger.JsonLogger"
 loglevel = _settings.log_level
 graceful_timeout = int(_settings.drain_seconds) + _LAST_REQUESTS_SECONDS
+# The most that gunicorn can be told: a cursor of a list is part of an address.
+limit_request_line = 8190
 # Longer than a proxy in front keeps an idle connection (nginx: 60 s), so that the proxy is the one to close it.
 keepalive = 75
 # The root file system is read-only, and there may be no /tmp.

@@ -5,7 +5,9 @@ It never closes a listener before the endpoints had time to forget this pod.
 
 from __future__ import annotations
 
+import contextlib
 import signal
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -14,8 +16,10 @@ from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped
 
 from inventory_service import maintenance, preparation
 from inventory_service.context import context_of
+from inventory_service.server import protocol_errors
 
 if TYPE_CHECKING:
+    import socket
     from types import FrameType
 
 _log = structlog.get_logger(__name__)
@@ -42,6 +46,16 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         if isinstance(self.wsgi, Flask):
             preparation.start(context_of(self.wsgi))
             maintenance.start(context_of(self.wsgi))
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:  # noqa: ARG002 - gunicorn's names
+        """Answer what gunicorn itself refuses."""
+        status, answer = protocol_errors.answer_to(exc)
+        if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            _log.error("request failed in the server", exc_info=exc)
+        else:
+            _log.info("request refused by the server", status=status, reason=type(exc).__name__)
+        with contextlib.suppress(OSError):
+            client.sendall(answer)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Start to drain; a second SIGTERM, or no time to drain, stops at once (gracefully)."""
