@@ -35,7 +35,7 @@ RETRY_SECONDS = 2.0
 LIST_SECONDS = 35.0
 GONE = 410
 #: A file of TOKENS_DIR (service/inventory_service): the scope of a token is the end of its name.
-TOKEN_KEY = (r"[-._A-Za-z0-9]+\.(read|write|admin)", "NAME.SCOPE with the scope read, write or admin")
+TOKEN_KEY = (r"[A-Za-z0-9][-._A-Za-z0-9]{0,99}\.(read|write|admin)", "NAME.SCOPE with the scope read, write or admin")
 Name = tuple[str, str]
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from tests.cluster.database import Databases
 from tests.cluster.kube import Kube, wait_for
 from tests.integration.api import Api
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from cluster.targets import Target
 
+CLOUDNATIVEPG = Path(__file__).parents[1] / "integration/cloudnativepg-crd.yaml"
 _numbers = itertools.count(1)
 
 
@@ -93,6 +96,21 @@ def postgresql(cluster: Kube) -> Iterator[Databases]:
     """A real PostgreSQL on the node's address, where pods reach it."""
     with Databases() as databases:
         yield databases
+
+
+@pytest.fixture(scope="session")
+def cloudnativepg(api: Api) -> Iterator[None]:
+    """The kind that CloudNativePG brings, and nobody who acts on it: a test writes the Secret in its place."""
+
+    def missing() -> bool:
+        return not api.request("GET", "apis/postgresql.cnpg.io/v1").ok
+
+    crd = yaml.safe_load(CLOUDNATIVEPG.read_text())
+    wait_for(missing, "a cluster without CloudNativePG: these tests would meddle with it", 20)
+    api.create(crd)
+    yield
+    api.delete("CustomResourceDefinition", None, crd["metadata"]["name"])
+    wait_for(missing, "the kind to go", 60)
 
 
 @pytest.fixture

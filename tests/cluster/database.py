@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def secret(name: str, **values: str) -> dict[str, Any]:
-    """A Secret as the API server takes it; `_` in a key stands for `-`."""
-    data = {key.replace("_", "-"): base64.b64encode(value.encode()).decode() for key, value in values.items()}
+def secret(name: str, values: dict[str, str]) -> dict[str, Any]:
+    """A Secret as the API server takes it."""
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}
 
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 from pathlib import Path
 
 import pytest
 import yaml
+from tests.cluster.database import secret
 from tests.cluster.prometheus import Part, Prometheus
 from tests.cluster.test_stack import MINUTES, NO_GRAFANA, is_ready, pods
 from tests.integration.api import condition, eventually, stack
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+ASK = """
+import glob, urllib.request
+headers = {"Authorization": "Bearer " + open(file).read() for file in glob.glob("/etc/inventory/tokens/*.read")}
+asked = urllib.request.Request("http://127.0.0.1:5000/api/products", headers=headers)
+print(urllib.request.urlopen(asked, timeout=10).read().decode())
+"""
 MEMORY = "container_memory_working_set_bytes"
 TARGETS = 'up{job=~"service|annotated"}'
 GRAFANA_ALONE = {"Ready", "GrafanaAvailable"}
@@ -27,23 +35,28 @@ def working(api, namespace: str, name: str) -> bool:
     return bool(conditions) and (not false or (false == GRAFANA_ALONE and reasons == {"ImagePullBackOff"}))
 
 
+def products(kubectl, name: str) -> dict:
+    """What the service answers to one who has a token, where it wants one."""
+    return json.loads(kubectl("exec", f"deployment/{name}-inventory", "--", "python", "-c", ASK))
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_each_example_works(api, installed, new_namespace, kubectl, postgresql, example) -> None:
+def test_each_example_works(api, installed, new_namespace, kubectl, postgresql, cloudnativepg, example) -> None:
     name = yaml.safe_load(example.read_text())["metadata"]["name"]
     with new_namespace(name) as namespace, postgresql.database(namespace) as url:
         secrets = {
             "production-database": {"url": url},
             "production-grafana": {"admin-user": "admin", "admin-password": "example"},
+            "strict-tokens": {"dashboard.read": "an-example-of-a-token", "webshop.write": "another-one-of-a-token"},
+            "cloudnativepg-database-app": {"uri": url},
         }
-        for secret, values in secrets.items():
-            data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
-            api.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret}, "data": data}, namespace)
+        for name_, values in secrets.items():
+            api.create(secret(name_, values), namespace)
         kubectl("-n", namespace, "apply", "-f", str(example))
         eventually(lambda: working(api, namespace, name), f"{example.name} to work", MINUTES)
         found = api.get("InventoryStack", namespace, name)
         assert condition(found, "DatabaseAvailable")["status"] == "True"
-        products = Part(api, namespace, f"{name}-inventory", 5000).get("api/products")
-        assert products["success"]
+        assert products(kubectl.inside(namespace), name)["success"]
         up = Prometheus(api, namespace, name)
         wanted = {pod["metadata"]["name"] for pod in pods(api, namespace, name, "service")}
         eventually(lambda: set(up.values('up{job="service"} == 1', "pod")) == wanted, "every pod to be scraped", 120)
@@ -76,8 +89,7 @@ def test_a_changed_database_secret_rolls_the_service_to_the_new_database(
         postgresql.database("first") as one,
         postgresql.database("second") as two,
     ):
-        data = {"url": base64.b64encode(one.encode()).decode()}
-        api.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "data": data}, namespace)
+        api.create(secret("db", {"url": one}), namespace)
         external = {"external": {"secretKeyRef": {"name": "db", "key": "url"}}}
         spec = {**NO_GRAFANA, "alerting": {"enabled": False}, "service": {"replicas": 2, "database": external}}
         api.apply(stack(spec=spec), namespace)

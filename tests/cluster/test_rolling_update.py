@@ -123,7 +123,7 @@ def expected(result: Object) -> dict[str, int]:
 
 def test_on_postgresql_no_request_fails(api, kubectl, installed, new_namespace, postgresql, next_image) -> None:
     with new_namespace("rolling") as namespace, postgresql.database(namespace) as url:
-        api.create(secret("db", url=url), namespace)
+        api.create(secret("db", {"url": url}), namespace)
         shop = Shop(
             api,
             kubectl,

@@ -1,0 +1,75 @@
+"""API tokens from a Secret: who has none is refused, everything that watches the stack still works, and they rotate."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from tests.cluster.database import secret
+from tests.cluster.prometheus import Prometheus
+from tests.cluster.test_stack import MINUTES, NO_GRAFANA, is_ready, pods
+from tests.integration.api import condition, eventually, stack
+
+SPEC = {
+    **NO_GRAFANA,
+    "containerMetrics": "none",
+    "service": {"loadSampleData": True, "authentication": {"tokensSecretName": "tokens"}},
+}
+READER, WRITER, ADMIN, NEXT = (f"{name}-0123456789abcdef" for name in ("reader", "writer", "admin", "next"))
+#: Asks from inside of the pod: the API server, which proxies requests from outside, keeps Authorization for itself.
+ASK = """
+import json, sys, urllib.error, urllib.request
+method, path, token, body = json.loads(sys.stdin.read())
+headers = {"Content-Type": "application/json"} | ({"Authorization": "Bearer " + token} if token else {})
+asked = urllib.request.Request("http://127.0.0.1:5000" + path, body.encode() or None, headers, method=method)
+try:
+    print(urllib.request.urlopen(asked, timeout=10).status)
+except urllib.error.HTTPError as error:
+    print(error.code)
+"""
+
+
+@pytest.fixture
+def ask(kubectl):
+    def status(namespace: str, method: str, path: str, token: str = "", body: str = "") -> int:
+        words = ["exec", "-i", "deployment/shop-inventory", "--", "python", "-c", ASK]
+        return int(kubectl.inside(namespace)(*words, stdin=json.dumps([method, path, token, body])))
+
+    return status
+
+
+def test_tokens_come_from_a_secret_and_nobody_gets_in_without(api, installed, new_namespace, ask) -> None:
+    with new_namespace("tokens") as namespace:
+        api.create(secret("tokens", {"till.read": READER, "shop.write": WRITER, "boss.admin": ADMIN}), namespace)
+        api.apply(stack(spec=SPEC), namespace)
+        eventually(lambda: is_ready(api, namespace), "the stack to be Ready", MINUTES)
+        restock = ("POST", "/api/products/1/restock")
+        five = '{"quantity": 5}'
+        assert ask(namespace, "GET", "/api/products") == 401
+        assert ask(namespace, "GET", "/api/products", "not-a-token-of-this-stack") == 401
+        assert [ask(namespace, "GET", "/api/products", token) for token in (READER, WRITER, ADMIN)] == [200] * 3
+        assert [ask(namespace, *restock, token, five) for token in ("", READER, WRITER)] == [401, 403, 200]
+        for path in ("/livez", "/readyz", "/metrics", "/api/health"):
+            assert ask(namespace, "GET", path) == 200, path
+        found = api.get("InventoryStack", namespace, "shop")
+        assert condition(found, "DatabaseAvailable")["status"] == "True"
+        prometheus = Prometheus(api, namespace, "shop")
+        eventually(lambda: prometheus.query('up{job="service"} == 1'), "the scrape, which has no token", 60)
+        eventually(lambda: prometheus.query("product_stock_level"), "stock levels", 30)
+
+        (old,) = pods(api, namespace, "shop", "service")
+        new = {"till.read": None, "shop.write": base64.b64encode(NEXT.encode()).decode()}
+        api.patch("Secret", namespace, "tokens", {"data": new})
+
+        def rotated() -> bool:
+            live = [pod["metadata"]["uid"] for pod in pods(api, namespace, "shop", "service")]
+            return old["metadata"]["uid"] not in live and is_ready(api, namespace)
+
+        eventually(rotated, "the service to be restarted with the new tokens", MINUTES)
+        asked = [ask(namespace, "GET", "/api/products", token) for token in (READER, WRITER, NEXT, ADMIN)]
+        assert asked == [401, 401, 200, 200]
+
+        text = json.dumps([api.get("InventoryStack", namespace, "shop"), api.list("Event", namespace)])
+        text += json.dumps([api.list("Deployment", namespace), api.list("ConfigMap", namespace)])
+        assert not [token for token in (READER, WRITER, ADMIN, NEXT) if token in text]
