@@ -14,7 +14,7 @@ from limits.storage import MemoryStorage
 if TYPE_CHECKING:
     from limits.storage import RedisStorage
 
-#: More clients than these at a time, and everybody starts afresh: about 50 MB.
+#: More counters than these (two for a client at most), and everybody starts afresh: about 20 MB.
 _MAX_KEYS: Final = 100_000
 _PURGE_SECONDS: Final = 10.0
 #: A request waits for the store at most twice as long: once, and once more on a new connection.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from inventory_service.models import ApiToken
@@ -56,6 +56,11 @@ _COLUMNS: Final = (
     ApiToken.revoked_at,
     ApiToken.last_used_at,
 )
+
+#: Asked for every request: put together once, of plain columns, it costs half.
+_BY_DIGEST: Final = select(
+    ApiToken.__table__.c.digest, *(ApiToken.__table__.c[column.key] for column in _COLUMNS)
+).where(ApiToken.__table__.c.digest == bindparam("digest"))
 
 
 class TokenError(Exception):
@@ -120,7 +125,7 @@ def create(session: Session, name: str, scope: str, expires_at: datetime | None,
 def find(session: Session, text: str) -> Token | None:
     """Return the token with this text, whatever its state."""
     digest = digest_of(text)
-    row = session.execute(select(ApiToken.digest, *_COLUMNS).where(ApiToken.digest == digest)).one_or_none()
+    row = session.execute(_BY_DIGEST, {"digest": digest}).one_or_none()
     if row is None:
         return None
     kept, *columns = row
