@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from inventory_operator import naming
+from inventory_operator.app import App
 from inventory_operator.cloudnativepg import ClusterWatch, hold
 from inventory_operator.cluster import ApiError
+from inventory_operator.queue import Queue
 from inventory_operator.resources import CLUSTERS, watched
+from inventory_operator.settings import Settings
 from inventory_operator.store import Store
 
 if TYPE_CHECKING:
@@ -127,6 +130,27 @@ async def test_a_kind_that_can_not_be_read_is_not_called_missing(cluster, store)
     task = asyncio.create_task(watch.follow())
     await until(lambda: cluster.lists > 2)
     assert not watch.known.is_set()
+    task.cancel()
+
+
+class Lists:
+    """An API server without objects."""
+
+    async def list(self, *_: Any, **__: str) -> tuple[list[Object], int]:
+        return [], 1
+
+
+async def test_nothing_is_written_before_it_is_known_whether_the_kind_is_served(cluster, store) -> None:
+    """After a restart a stack that runs on a Cluster must not hear that CloudNativePG is missing."""
+    watch = ClusterWatch(cluster, store, None, lambda: None)
+    app = App(None, Settings(), Lists(), store, Queue(1.0, 1.0), None, None, None, watch)
+    task = asyncio.create_task(app._resync())
+    await until(lambda: app.listed_at)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not app.synced.is_set()
+    watch.known.set()
+    await until(app.synced.is_set)
     task.cancel()
 
 
