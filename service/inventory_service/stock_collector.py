@@ -71,18 +71,26 @@ class Stock:
 class StockCollector:
     """Reads the stock for one scrape at a time."""
 
-    def __init__(self, database: Database, cap: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        database: Database,
+        cap: int,
+        clock: Callable[[], float] = time.monotonic,
+        patience: float = _PATIENCE_SECONDS,
+    ) -> None:
         self._database = database
         self._cache = StockCache(cap, clock)
         self._series = ProductSeries()
         self._samples: tuple[int, Sequence[str]] = (-1, ())
-        self._lock = threading.Lock()
+        self._patience = patience
+        #: Held by the scrape that reads.
+        self.reading = threading.Lock()
         self._up = True
 
     def read(self) -> Stock:
         """Return the stock as of now; changes that were committed before are in it."""
         started = time.perf_counter()
-        if not self._lock.acquire(timeout=_PATIENCE_SECONDS):
+        if not self.reading.acquire(timeout=self._patience):
             return Stock(
                 database_up=False, seconds=time.perf_counter() - started, failure="an earlier scrape still reads"
             )
@@ -90,7 +98,7 @@ class StockCollector:
             stock = self._read(started)
             self._log_change(stock.failure)
         finally:
-            self._lock.release()
+            self.reading.release()
         return stock
 
     def _read(self, started: float) -> Stock:

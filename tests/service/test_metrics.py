@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
+from tests.service.scraping import business, scrape, value
 
 from inventory_service.app import create_app
 from inventory_service.context import context_of
 from inventory_service.settings import load
 
 BUCKETS = ["0.005", "0.01", "0.025", "0.05", "0.1", "0.2", "0.3", "0.5", "1.0", "2.5", "5.0", "10.0", "+Inf"]
-
-
-def scrape(client):
-    """Return {(name, labels): value}, the labels as a sorted tuple of pairs."""
-    answer = client.get("/metrics")
-    assert answer.status_code == 200
-    assert answer.content_type.startswith("text/plain")
-    return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(answer.text)
-        for sample in family.samples
-    }
-
-
-def value(samples, name, **labels):
-    return samples[name, tuple(sorted(labels.items()))]
-
-
-def business(samples):
-    return {key: number for key, number in samples.items() if key[0].startswith(("product_", "low_", "restock_"))}
 
 
 def test_an_empty_inventory_counts_from_zero(client):
@@ -150,12 +130,6 @@ def test_text_of_people_is_escaped(client):
     name = 'Line\nbreak "quoted" back\\slash ✓ {}'
     client.post("/api/products", json={"name": name, "sku": "abc"})
     assert value(scrape(client), "product_stock_level", product_id="1", product_name=name, sku="abc") == 0
-
-
-def test_openmetrics_for_who_asks(client, product):
-    answer = client.get("/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"})
-    assert answer.content_type.startswith("application/openmetrics-text")
-    assert answer.text.endswith("# EOF\n")
 
 
 @pytest.fixture

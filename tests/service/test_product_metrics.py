@@ -1,0 +1,235 @@
+"""The series of products: what they say, that every scrape has the latest, and which products are left out."""
+
+from __future__ import annotations
+
+import random
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import update
+from tests.service.conftest import prepared_app
+from tests.service.scraping import OPENMETRICS, business, scrape, value
+
+from inventory_service.app import create_app
+from inventory_service.context import context_of
+from inventory_service.models import Product
+from inventory_service.settings import load
+from inventory_service.stock_cache import FULL_SECONDS, SLACK, StockCache
+from inventory_service.stock_collector import StockCollector
+
+
+def create(client, sku, **fields):
+    answer = client.post("/api/products", json={"name": f"Product {sku}", "sku": sku, **fields})
+    assert answer.status_code == 201, answer.text
+    return answer.json["product"]
+
+
+def change(client, product, **fields):
+    assert client.put(f"/api/products/{product['id']}", json=fields).status_code == 200
+
+
+def exported(samples):
+    return [int(dict(labels)["product_id"]) for name, labels in samples if name == "product_stock_level"]
+
+
+def test_all_that_is_told_of_a_product(client, product):
+    names = {"product_id": product["id"], "product_name": "Desk lamp"}
+    change(client, product, stock_level=10)
+    change(client, product, stock_level=0)
+    change(client, product, stock_level=30, min_stock_threshold=25)
+    client.post(f"/api/products/{product['id']}/adjust", json={"delta": -30, "reason": "sold"})
+    samples = scrape(client)
+    assert value(samples, "product_stock_level", sku="LAMP-1", **names) == 0
+    assert value(samples, "product_low_stock_threshold", sku="LAMP-1", **names) == 25
+    assert value(samples, "low_stock_alerts_total", **names) == 2
+    assert value(samples, "out_of_stock_alerts_total", **names) == 2
+    assert value(samples, "restock_operations_total", **names) == 0
+    assert value(samples, "inventory_products_low_stock") == 1
+    assert value(samples, "inventory_products_out_of_stock") == 1
+    assert value(samples, "inventory_products_not_exported") == 0
+    assert business(scrape(client, OPENMETRICS)) == business(samples)
+
+
+@pytest.mark.parametrize("accept", ["", OPENMETRICS])
+def test_text_of_people_is_escaped(client, accept):
+    name = 'Line\nbreak\r "quoted" back\\slash \\n ✓ {} # EOF'
+    create(client, "abc", name=name)
+    assert value(scrape(client, accept), "product_stock_level", product_id=1, product_name=name, sku="abc") == 0
+
+
+def act(client, rng):
+    """Do something that may succeed or be refused."""
+    product, movement, few, word = rng.randrange(1, 30), rng.randrange(1, 100), rng.randrange(30), rng.randrange(20)
+    path = f"/api/products/{product}"
+    lines = [{"product_id": each, "delta": rng.randrange(-9, 9)} for each in (product, product + 1)]
+    method, path, body = rng.choice(
+        [
+            ("POST", "/api/products", {"name": f"x{word}", "sku": f"sku-{word}", "stock_level": few}),
+            ("PUT", path, {"name": f"x{word}", "min_stock_threshold": few}),
+            ("PUT", path, {"stock_level": few}),
+            ("POST", f"{path}/restock", {"quantity": few}),
+            ("POST", f"{path}/adjust", {"delta": few - 20, "reason": "x"}),
+            ("POST", "/api/movements", {"lines": lines, "reason": "x"}),
+            ("POST", f"/api/movements/{movement}/undo", {"reason": "x"}),
+            ("DELETE", path, None),
+        ]
+    )
+    return client.open(path, method=method, json=body)
+
+
+@pytest.mark.parametrize("cap", ["4", "10000"])
+def test_each_scrape_has_what_a_fresh_replica_reads(database_url, cap):
+    """What is kept between scrapes must never be seen: not after any change, and not of the products left out."""
+    rng = random.Random(cap)
+    with prepared_app(database_url, METRICS_MAX_PRODUCTS=cap) as app:
+        client, seen = app.test_client(), set()
+        for _ in range(25):
+            seen |= {(answer.request.method, answer.status_code) for answer in (act(client, rng) for _ in range(12))}
+            replica = create_app(load({"DATABASE_URL": database_url, "METRICS_MAX_PRODUCTS": cap}))
+            fresh = business(scrape(replica.test_client()))
+            context_of(replica).database.close()
+            assert business(scrape(client)) == fresh
+            assert exported(fresh) == sorted(exported(fresh))
+        assert seen >= {("POST", 201), ("POST", 200), ("PUT", 200), ("DELETE", 200), ("POST", 409)}
+        assert len(exported(fresh)) == (4 if cap == "4" else len(client.get("/api/products").json["products"]))
+
+
+def test_the_lowest_ids_are_exported(database_url):
+    with prepared_app(database_url, METRICS_MAX_PRODUCTS="3") as app:
+        client = app.test_client()
+        products = [create(client, f"sku-{n}", stock_level=n % 2, min_stock_threshold=n % 3) for n in range(6)]
+        ids = [product["id"] for product in products]
+
+        def look():
+            samples = scrape(client)
+            left_out = value(samples, "inventory_products_not_exported")
+            low, out = (value(samples, f"inventory_products_{word}_stock") for word in ("low", "out_of"))
+            return exported(samples), left_out, low, out
+
+        assert look() == (ids[:3], 3, 5, 3)
+        change(client, products[5], stock_level=0)  # a product without series counts in the totals
+        change(client, products[0], stock_level=1)
+        assert look() == (ids[:3], 3, 4, 3)
+        client.delete(f"/api/products/{ids[1]}")
+        assert look() == ([ids[0], ids[2], ids[3]], 2, 3, 3)
+        ids.append(create(client, "new", stock_level=9)["id"])
+        assert look() == ([ids[0], ids[2], ids[3]], 3, 4, 3)
+        for number in (0, 2, 4):
+            client.delete(f"/api/products/{ids[number]}")
+        assert look() == ([ids[3], ids[5], ids[6]], 0, 2, 1)
+
+
+def test_none_are_exported(database_url):
+    with prepared_app(database_url, METRICS_MAX_PRODUCTS="0") as app:
+        client = app.test_client()
+        create(client, "abc")
+        samples = scrape(client)
+    assert exported(samples) == []
+    assert value(samples, "inventory_products_not_exported") == 1
+    assert value(samples, "product_operations_total", operation_type="create") == 1
+
+
+def set_by_hand(context, product, **values):
+    with context.database.writing() as session:
+        session.execute(update(Product).where(Product.id == product["id"]).values(**values))
+
+
+def level(client, product):
+    names = {"product_id": product["id"], "product_name": product["name"], "sku": product["sku"]}
+    return value(scrape(client), "product_stock_level", **names)
+
+
+def test_what_was_dated_before_the_last_scrape_is_found(client, context, product):
+    """A change that commits late, or was made by a pod whose clock is behind."""
+    scrape(client)
+    for seconds in (1, SLACK.total_seconds() - 5):
+        set_by_hand(context, product, stock_level=seconds, updated_at=datetime.now(UTC) - timedelta(seconds=seconds))
+        assert level(client, product) == seconds
+
+
+def test_a_product_dated_ahead_hides_no_other(client, context, product):
+    other = create(client, "other")
+    set_by_hand(context, product, updated_at=datetime.now(UTC) + timedelta(days=1))
+    scrape(client)
+    change(client, other, stock_level=7)
+    change(client, product, stock_level=5)
+    assert level(client, other) == 7
+    assert level(client, product) == 5
+
+
+def test_what_no_date_tells_is_found_by_a_full_read(context, client, product):
+    now = [0.0]
+    cache = StockCache(cap=10, clock=lambda: now[0])
+
+    def look():
+        with context.database.reading() as session:
+            cache.refresh(session)
+        return {row.stock_level for row in cache.rows.values()}, dict(cache.operations)
+
+    assert look() == ({20}, {"create": 1, "update": 0, "delete": 0})
+    long_ago = datetime.now(UTC) - timedelta(days=1)
+    set_by_hand(context, product, stock_level=3, update_operations=5, updated_at=long_ago)
+    assert look()[0] == {20}
+    now[0] = FULL_SECONDS + 1
+    assert look() == ({3}, {"create": 1, "update": 5, "delete": 0})
+    set_by_hand(context, product, archived_at=long_ago)
+    now[0] += FULL_SECONDS + 1
+    assert look() == (set(), {"create": 1, "update": 5, "delete": 1})
+
+
+def test_scrapes_at_once_have_the_latest_each(database_url):
+    """Every thread changes a product of its own and must see it in its next scrape, whoever scrapes meanwhile."""
+    with prepared_app(database_url) as app:
+        products = [create(app.test_client(), f"sku-{n}") for n in range(6)]
+        late = []
+
+        def write_and_look(product):
+            client = app.test_client()
+            for number in range(1, 16):
+                change(client, product, stock_level=number)
+                seen = level(client, product)
+                if seen != number:
+                    late.append((product["id"], number, seen))
+
+        threads = [threading.Thread(target=write_and_look, args=[product]) for product in products]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert late == []
+        assert value(scrape(app.test_client()), "product_operations_total", operation_type="update") == 90
+
+
+def test_a_scrape_does_not_wait_for_ever_for_another(context):
+    collector = StockCollector(context.database, 10, patience=0.01)
+    with collector.reading:
+        stock = collector.read()
+    assert stock.failure == "an earlier scrape still reads"
+    assert collector.read().failure is None
+
+
+def state(samples):
+    up = (value(samples, f"inventory_{what}_up") for what in ("database", "stock_collector"))
+    return (*up, bool(business(samples)))
+
+
+def test_a_database_that_goes_and_comes_back(cluster, empty_postgresql):
+    with prepared_app(cluster.url(empty_postgresql)) as app:
+        client = app.test_client()
+        product = create(client, "abc", stock_level=4)
+        assert state(scrape(client)) == (1, 1, True)
+        cluster.cut_off(empty_postgresql)
+        for accept in ("", OPENMETRICS):
+            assert state(scrape(client, accept)) == (0, 0, False)
+        cluster.bring_back(empty_postgresql)
+        samples = scrape(client)
+        assert state(samples) == (1, 1, True)
+        assert exported(samples) == [product["id"]]
+        assert value(samples, "inventory_stock_collector_duration_seconds") > 0
+
+
+def test_a_database_without_our_tables_is_up(database_url):
+    app = create_app(load({"DATABASE_URL": database_url}))
+    assert state(scrape(app.test_client())) == (1, 0, False)
+    context_of(app).database.close()

@@ -1,0 +1,103 @@
+"""What a scrape asks the database: never for the whole table, by its plans and by what PostgreSQL counts itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import psycopg
+import pytest
+from sqlalchemy import event, insert, text, update
+from tests.service.conftest import prepared_app
+from tests.service.scraping import scrape
+
+from inventory_service.context import context_of
+from inventory_service.models import Product
+
+INDEXES = ("ix_products_updated_at", "ix_products_low_stock", "PRIMARY KEY", "products_pkey")
+
+
+def add_many(context):
+    """5,000 products that were not changed lately, and statistics as a database in use has them."""
+    then = datetime.now(UTC) - timedelta(days=1)
+    dates = {"created_at": then, "updated_at": then}
+    fields = {"description": "x" * 60, "min_stock_threshold": 5, "price": Decimal(1), **dates}
+    rows = [{"name": f"Product {n}", "sku": f"sku-{n}", "stock_level": n % 100, **fields} for n in range(5000)]
+    with context.database.writing() as session:
+        session.execute(insert(Product), rows)
+        session.execute(text("ANALYZE"))
+
+
+def change(context, product_id, **values):
+    with context.database.writing() as session:
+        wanted = update(Product).where(Product.id == product_id)
+        session.execute(wanted.values(updated_at=datetime.now(UTC), **values))
+
+
+class Plans:
+    """How the database carries out each statement that it is given meanwhile."""
+
+    def __init__(self, database):
+        self.found = []
+        self._engine = database.engine
+        self._explain = "EXPLAIN QUERY PLAN " if database.on_sqlite else "EXPLAIN "
+
+    def __enter__(self):
+        event.listen(self._engine, "before_cursor_execute", self._note)
+        return self.found
+
+    def __exit__(self, *_error):
+        event.remove(self._engine, "before_cursor_execute", self._note)
+
+    def _note(self, _connection, cursor, statement, parameters, _context, _many):
+        if statement.startswith("SELECT"):
+            other = cursor.connection.cursor()
+            other.execute(self._explain + statement, parameters)
+            self.found.append("\n".join(str(row[-1]) for row in other.fetchall()))
+
+
+def test_the_first_scrape_reads_all_and_this_test_would_see_it(context, client):
+    add_many(context)
+    with Plans(context.database) as plans:
+        scrape(client)
+    assert any("Seq Scan on products" in plan or plan.startswith("SCAN products") for plan in plans)
+
+
+@pytest.mark.parametrize("cap", ["100", "10000"])
+def test_every_statement_of_a_scrape_goes_by_an_index(database_url, cap):
+    with prepared_app(database_url, METRICS_MAX_PRODUCTS=cap) as app:
+        context, client = context_of(app), app.test_client()
+        add_many(context)
+        scrape(client)
+        change(context, 7, archived_at=datetime.now(UTC))  # of 100, another one is exported instead
+        change(context, 8, stock_level=3)
+        with Plans(context.database) as plans:
+            scrape(client)
+    plans = [plan for plan in plans if "products" in plan]
+    assert len(plans) == (3 if cap == "100" else 2)
+    for plan in plans:
+        assert "Seq Scan" not in plan
+        assert "SCAN" not in plan.replace("SCAN products USING COVERING INDEX", "")
+        assert any(index in plan for index in INDEXES), plan
+
+
+def test_postgresql_counts_no_scan_of_the_table(cluster, empty_postgresql):
+    def scans():
+        with psycopg.connect(cluster.url(empty_postgresql)) as connection:
+            seen = "SELECT seq_scan, idx_scan FROM pg_stat_user_tables WHERE relname = 'products'"
+            return connection.execute(seen).fetchone()
+
+    with prepared_app(cluster.url(empty_postgresql)) as app:
+        context, client = context_of(app), app.test_client()
+        add_many(context)
+        scrape(client)
+        # A connection that ends hands in what it has counted.
+        context.database.close()
+        before = scans()
+        for number in range(1, 11):
+            change(context, number, stock_level=number)
+            scrape(client)
+        context.database.close()
+        seq_scans, index_scans = (after - earlier for after, earlier in zip(scans(), before, strict=True))
+    assert seq_scans == 0
+    assert index_scans >= 30
