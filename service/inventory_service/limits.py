@@ -130,8 +130,8 @@ def seconds_until_free(window: Window, rate: RateLimit) -> float:
         # The window before fades until what is left of it and this one are less than the rate.
         free = window.before_seconds - (rate.requests - window.now) * rate.seconds / max(window.before, 1)
     else:
-        # This window has to end, and then to fade.
-        free = window.now_seconds - rate.requests * rate.seconds / window.now
+        # This window is full: from its end on it fades.
+        free = window.now_seconds - rate.seconds
     return max(free, 0.0)
 
 
