@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -201,6 +202,40 @@ def test_scrapes_at_once_have_the_latest_each(database_url):
         assert value(scrape(app.test_client()), "product_operations_total", operation_type="update") == 90
 
 
+class Slow:
+    """A database in which the first reader stays until a second one is there, or half a second is over."""
+
+    def __init__(self, database):
+        self._database = database
+        self._readers = 0
+        self._two = threading.Event()
+        self.one = threading.Event()
+
+    @contextmanager
+    def reading(self):
+        self._readers += 1
+        if self._readers == 2:
+            self._two.set()
+        self.one.set()
+        with self._database.reading() as session:
+            self._two.wait(0.5)
+            yield session
+        self._readers -= 1
+        assert self._readers == 0
+
+
+def test_two_scrapes_never_read_into_one_cache_at_once(context, product):
+    database = Slow(context.database)
+    collector = StockCollector(database, 10)
+    found = []
+    one = threading.Thread(target=lambda: found.append(collector.read()))
+    one.start()
+    database.one.wait()
+    found.append(collector.read())
+    one.join()
+    assert [stock.failure for stock in found] == [None, None]
+
+
 def test_a_scrape_does_not_wait_for_ever_for_another(context):
     collector = StockCollector(context.database, 10, patience=0.01)
     with collector.reading:
@@ -223,6 +258,9 @@ def test_a_database_that_goes_and_comes_back(cluster, empty_postgresql):
         for accept in ("", OPENMETRICS):
             assert state(scrape(client, accept)) == (0, 0, False)
         cluster.bring_back(empty_postgresql)
+        # It is back as of yesterday, so to say.
+        set_by_hand(context_of(app), product, stock_level=9, updated_at=datetime.now(UTC) - timedelta(days=1))
+        assert level(client, product) == 9
         samples = scrape(client)
         assert state(samples) == (1, 1, True)
         assert exported(samples) == [product["id"]]
