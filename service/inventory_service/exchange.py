@@ -14,7 +14,7 @@ from inventory_service.errors import PreconditionNeeded
 from inventory_service.store.ledger import Origin
 
 if TYPE_CHECKING:
-    from inventory_service.schemas.answers import Answer
+    from inventory_service.schemas.records import Answer
 
 
 def origin(*, replaces: bool = False) -> Origin:

@@ -11,7 +11,7 @@ from apiflask import APIBlueprint
 
 from inventory_service.context import context
 from inventory_service.exchange import answer
-from inventory_service.schemas import answers
+from inventory_service.schemas import answers, records
 from inventory_service.store import reports
 
 if TYPE_CHECKING:
@@ -26,4 +26,4 @@ def list_low_stock() -> Response:
     """List the products that are out of stock or low, the emptiest first."""
     with context().database.reading() as session:
         found = reports.low_stock(session)
-    return answer(answers.LowStockStates(products=[answers.LowStockState.of(product) for product in found]))
+    return answer(answers.LowStockStates(products=[records.LowStockState.of(product) for product in found]))

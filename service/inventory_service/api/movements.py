@@ -13,8 +13,8 @@ from apiflask import APIBlueprint
 from inventory_service.context import context
 from inventory_service.exchange import answer, origin
 from inventory_service.idempotency import changing
-from inventory_service.schemas import answers, requests
-from inventory_service.schemas.answers import MovementOut, ProductOut
+from inventory_service.schemas import answers, records, requests
+from inventory_service.schemas.records import MovementOut, ProductOut
 from inventory_service.store import ledger, lists, stock
 from inventory_service.store.ledger import ADJUSTMENT, Change
 
@@ -33,7 +33,7 @@ def list_movements(query: requests.MovementQuery) -> Response:
     wanted = lists.MovementFilter(query.product_id, query.kind, query.since, query.until)
     with context().database.reading() as session:
         page = lists.movements(session, wanted, lists.Window(query.limit, query.cursor))
-    return answer(answers.MovementsPage(movements=answers.movements(page.rows), next_cursor=page.next_cursor))
+    return answer(answers.MovementsPage(movements=records.movements(page.rows), next_cursor=page.next_cursor))
 
 
 @blueprint.get("/<int:movement_id>")
@@ -60,7 +60,7 @@ def move_stock(session: Session, body: requests.Movements) -> Response:
         deltas[line.product_id] += line.delta
     moved = stock.move(session, deltas, Change(ADJUSTMENT, body.reason, body.reference), origin())
     message = f"Changed the stock of {len(moved)} product{'s' if len(moved) > 1 else ''}."
-    return answer(answers.MovementsMessage(message=message, movements=answers.movements(moved)))
+    return answer(answers.MovementsMessage(message=message, movements=records.movements(moved)))
 
 
 @blueprint.post("/<int:movement_id>/undo")

@@ -12,8 +12,8 @@ from apiflask import APIBlueprint
 from inventory_service.context import context
 from inventory_service.exchange import answer, origin
 from inventory_service.idempotency import changing
-from inventory_service.schemas import answers, requests
-from inventory_service.schemas.answers import ProductOut
+from inventory_service.schemas import answers, records, requests
+from inventory_service.schemas.records import ProductOut
 from inventory_service.store import lists, products, reports, stock
 from inventory_service.store.ledger import RESTOCK, Change
 
@@ -97,7 +97,7 @@ def restock_product(session: Session, product_id: int, body: requests.Restock) -
     said = answers.RestockMessage(
         message=f"Added {body.quantity} to {log.product.name}; the stock is now {log.balance_after}.",
         product=ProductOut.of(log.product),
-        restock_log=answers.RestockOut.of(log),
+        restock_log=records.RestockOut.of(log),
     )
     return answer(said, version=log.product.version)
 
@@ -108,7 +108,7 @@ def list_low_stock() -> Response:
     """List the products at or below their threshold."""
     with context().database.reading() as session:
         found = reports.low_stock(session)
-    return answer(answers.LowStockAnswer(products=[answers.LowStockOut.of(product) for product in found]))
+    return answer(answers.LowStockAnswer(products=[records.LowStockOut.of(product) for product in found]))
 
 
 @blueprint.get("/analytics")
@@ -117,4 +117,4 @@ def get_analytics() -> Response:
     """Show the figures of the whole inventory."""
     with context().database.reading() as session:
         figures = reports.analytics(session)
-    return answer(answers.AnalyticsAnswer(analytics=answers.AnalyticsOut.of(figures)))
+    return answer(answers.AnalyticsAnswer(analytics=records.AnalyticsOut.of(figures)))

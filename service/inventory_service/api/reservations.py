@@ -14,8 +14,8 @@ from apiflask import APIBlueprint
 from inventory_service.context import context
 from inventory_service.exchange import answer, origin
 from inventory_service.idempotency import changing
-from inventory_service.schemas import answers, requests
-from inventory_service.schemas.answers import ReservationOut
+from inventory_service.schemas import answers, records, requests
+from inventory_service.schemas.records import ReservationOut
 from inventory_service.store import lists, reservations
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def commit_reservation(session: Session, reservation_id: int, body: requests.Emp
     """Take what was reserved out of the stock."""
     ended, moved = reservations.commit(session, reservation_id, origin())
     shown = ReservationOut.of(ended, ended.state)
-    return answer(answers.CommittedReservation(reservation=shown, movements=answers.movements(moved)))
+    return answer(answers.CommittedReservation(reservation=shown, movements=records.movements(moved)))
 
 
 @blueprint.post("/<int:reservation_id>/release")

@@ -11,8 +11,8 @@ from apiflask import APIBlueprint
 
 from inventory_service.context import context
 from inventory_service.exchange import answer
-from inventory_service.schemas import answers, requests
-from inventory_service.schemas.answers import RestockOut
+from inventory_service.schemas import answers, records, requests
+from inventory_service.schemas.records import RestockOut
 from inventory_service.store import lists
 from inventory_service.store.ledger import RESTOCK
 
@@ -37,5 +37,5 @@ def list_restocks(query: requests.RestockQuery) -> Response:
             logs = [RestockOut.of(row) for row in page.rows]
             return answer(answers.RestocksPage(restock_logs=logs, next_cursor=page.next_cursor))
         rows, total = lists.numbered(session, wanted, query.page, query.per_page)
-    pagination = answers.Pagination.of(query, total)
+    pagination = records.Pagination.of(query, total)
     return answer(answers.RestocksAnswer(restock_logs=[RestockOut.of(row) for row in rows], pagination=pagination))

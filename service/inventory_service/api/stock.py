@@ -12,8 +12,8 @@ from apiflask import APIBlueprint
 from inventory_service.context import context
 from inventory_service.exchange import answer, origin
 from inventory_service.idempotency import changing
-from inventory_service.schemas import answers, requests
-from inventory_service.schemas.answers import MovementOut, ProductOut
+from inventory_service.schemas import answers, records, requests
+from inventory_service.schemas.records import MovementOut, ProductOut
 from inventory_service.store import lists, stock
 from inventory_service.store.ledger import ADJUSTMENT, COUNT, Change
 
@@ -33,7 +33,7 @@ def get_stock(product_id: int) -> Response:
     with context().database.reading() as session:
         product = stock.get(session, product_id)
         held = stock.reserved(session, [product_id]).get(product_id, 0)
-    left = answers.StockOut(on_hand=product.stock_level, reserved=held, available=product.stock_level - held)
+    left = records.StockOut(on_hand=product.stock_level, reserved=held, available=product.stock_level - held)
     return answer(answers.StockAnswer(stock=left))
 
 
@@ -46,7 +46,7 @@ def list_movements(product_id: int, query: requests.LedgerQuery) -> Response:
     with context().database.reading() as session:
         stock.get(session, product_id)
         page = lists.movements(session, wanted, lists.Window(query.limit, query.cursor))
-    return answer(answers.MovementsPage(movements=answers.movements(page.rows), next_cursor=page.next_cursor))
+    return answer(answers.MovementsPage(movements=records.movements(page.rows), next_cursor=page.next_cursor))
 
 
 @blueprint.post("/adjust")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from inventory_service.schemas.answers import Answer, Problem, Success
+from inventory_service.schemas.answers import Problem, Success
 from inventory_service.schemas.fields import ProductId, Time  # noqa: TC001 - pydantic reads the annotations
+from inventory_service.schemas.records import Answer
 from inventory_service.schemas.requests import Flag, Query
 
 if TYPE_CHECKING:
