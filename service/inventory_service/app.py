@@ -30,6 +30,7 @@ from inventory_service.lifecycle import Lifecycle
 from inventory_service.metrics import RequestMetrics, new_registry
 from inventory_service.stock_collector import StockCollector
 from inventory_service.store.stock import HYSTERESIS
+from inventory_service.web import site
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 
 _NEED_THE_DATABASE: Final = (products, stock, restocks, movements, low_stock, reservations, transfer)
-_GATED: Final = frozenset(noun.blueprint.name for noun in _NEED_THE_DATABASE)
+_GATED: Final = frozenset(noun.blueprint.name for noun in _NEED_THE_DATABASE) | site.NAMES
 
 
 def create_app(settings: Settings) -> Flask:
@@ -66,6 +67,7 @@ def create_app(settings: Settings) -> Flask:
     app.before_request(_wait_for_the_database)
     for noun in (*_NEED_THE_DATABASE, health, metrics):
         app.register_blueprint(noun.blueprint)
+    site.register(app)
     observe.expect_routes(app, request_metrics)
     return app
 

@@ -26,7 +26,7 @@ _BAD_QUOTES: Final = {
 }
 
 
-def read(stream: io.RawIOBase, parsed: Parsed) -> None:
+def read(stream: io.RawIOBase | io.BytesIO, parsed: Parsed) -> None:
     """Read all rows. Raise UnreadableError where nothing that follows could be trusted."""
     rows = _rows(stream)
     line, header = next(rows, (1, []))
@@ -46,7 +46,7 @@ def read(stream: io.RawIOBase, parsed: Parsed) -> None:
             parsed.add(line, {name: getattr(checked, name) for name in given})
 
 
-def _rows(stream: io.RawIOBase) -> Iterator[tuple[int, Sequence[str]]]:
+def _rows(stream: io.RawIOBase | io.BytesIO) -> Iterator[tuple[int, Sequence[str]]]:
     """Yield the line on which each row starts, and its cells."""
     reader = csv.reader(lines.of(stream), strict=True)
     while True:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from inventory_service.transfer.rows import Parsed
 
 
-def read(stream: io.RawIOBase, parsed: Parsed) -> None:
+def read(stream: io.RawIOBase | io.BytesIO, parsed: Parsed) -> None:
     """Read all rows. Raise UnreadableError where nothing that follows could be trusted."""
     for number, line in enumerate(lines.of(stream), start=1):
         if not line.strip():

@@ -19,7 +19,7 @@ MAX_LINE: Final = 65_536
 _NOT_UTF8: Final = "The line is not UTF-8 text; save the file as UTF-8 (in a spreadsheet: CSV UTF-8)."
 
 
-def of(stream: io.RawIOBase) -> Iterator[str]:
+def of(stream: io.RawIOBase | io.BytesIO) -> Iterator[str]:
     """Yield the lines with their ends (LF, CRLF or CR), without a byte order mark. Raise UnreadableError."""
     buffered = io.BufferedReader(stream)
     text = io.TextIOWrapper(buffered, encoding="utf-8-sig", errors="surrogateescape", newline="")

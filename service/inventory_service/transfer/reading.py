@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 #: Content type -> what reads it.
-READERS: Final[Mapping[str, Callable[[io.RawIOBase, Parsed], None]]] = {
+READERS: Final[Mapping[str, Callable[[io.RawIOBase | io.BytesIO, Parsed], None]]] = {
     "text/csv": csv_rows.read,
     "application/x-ndjson": json_rows.read,
     "application/jsonl": json_rows.read,
 }
 
 
-def read(stream: io.RawIOBase, content_type: str) -> Parsed:
+def read(stream: io.RawIOBase | io.BytesIO, content_type: str) -> Parsed:
     """Return the rows of a file of one of the READERS' types, and all that is wrong with it."""
     parsed = Parsed()
     try:

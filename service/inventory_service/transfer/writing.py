@@ -61,7 +61,7 @@ def _cell(value: object) -> str:
         case int():
             return str(value)
         case Decimal():
-            return _plain(value)
+            return plain(value)
         case datetime():
             return value.isoformat()
     return formulas.escape(str(value))
@@ -76,6 +76,7 @@ def _json(value: object) -> Any:
     return value
 
 
-def _plain(number: Decimal) -> str:
+def plain(number: Decimal) -> str:
+    """Return a number without needless zeros: 19.9900 is 19.99."""
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,68 @@
+"""Logging in with an API token, where tokens are required, and out again.
+
+It never keeps the token anywhere but in the browser's cookie, which no script can read and no other site can send.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, redirect, request, url_for
+
+from inventory_service.authentication import COOKIE, authenticate, open_to_all
+from inventory_service.context import came_through_ingress
+from inventory_service.web import forms
+from inventory_service.web.forms import State
+from inventory_service.web.render import page
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
+
+blueprint = Blueprint("session", __name__)
+
+
+@blueprint.get("/login")
+@open_to_all
+def ask_for_token() -> Response:
+    """Show the form for a token."""
+    return page("login", state=State({"next": request.args.get("next", "")}))
+
+
+@blueprint.post("/login")
+@open_to_all
+def log_in() -> Response:
+    """Take a token into the cookie."""
+    text = forms.typed().get("token", "").strip()
+    target = _local(forms.typed().get("next", ""))
+    token = authenticate(text)
+    if token is None:
+        sentence = "This is no valid token: check that it was copied as a whole, or ask for a new one."
+        return page("login", 401, state=State({"next": target}, {"token": sentence}))
+    response = redirect(target, 303)
+    response.set_cookie(
+        COOKIE, text, expires=token.expires_at, httponly=True, samesite="Strict", secure=_is_https(), path="/"
+    )
+    return response
+
+
+@blueprint.post("/logout")
+@open_to_all
+def log_out() -> Response:
+    """Forget the token."""
+    response = redirect(url_for("session.ask_for_token"), 303)
+    response.delete_cookie(COOKIE, httponly=True, samesite="Strict", secure=_is_https(), path="/")
+    return response
+
+
+def _local(target: str) -> str:
+    """Return a path of ours: whatever else an address may hold leads to the list of products."""
+    sane = (
+        target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable() and "\\" not in target
+    )
+    return target if sane else url_for("pages.show_products")
+
+
+def _is_https() -> bool:
+    """Tell whether the browser speaks TLS: to us, or to the ingress, whose word counts at its port only."""
+    forwarded = came_through_ingress() and request.headers.get("X-Forwarded-Proto", "").split(",")[0].strip() == "https"
+    return request.is_secure or forwarded
