@@ -101,11 +101,15 @@ def test_without_cloudnativepg_the_stack_says_so_and_what_runs_is_left_alone(
     assert "100h" in api.get("ConfigMap", namespace, "shop-prometheus")["data"]["prometheus.yml"]
     kept = api.get("PersistentVolumeClaim", namespace, "shop-inventory")
     assert kept["metadata"]["uid"] == volume["metadata"]["uid"]
-    quiet(audit)
-    count = reconciles(operator)
-    time.sleep(20)  # longer than the operator waits until it looks again
-    assert [write for write in audit.writes() if "shop" in write] == []
-    assert reconciles(operator) - count <= 5, "no hot loop"
+
+    def rests() -> bool:
+        audit.mark()
+        count = reconciles(operator)
+        time.sleep(20)  # longer than the operator waits until it looks again
+        return audit.writes() == [] and reconciles(operator) - count <= 2
+
+    # The operator may be busy with what other tests leave behind; a loop would never end.
+    eventually(rests, "neither a write nor a loop", 120)
 
 
 def test_a_stack_goes_on_when_cloudnativepg_and_its_secret_come(
