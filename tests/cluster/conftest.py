@@ -80,7 +80,7 @@ def new_namespace(api: Api) -> Callable[[str], AbstractContextManager[str]]:
 
     @contextmanager
     def make(name: str) -> Iterator[str]:
-        name = f"test-{name}-{os.getpid()}"
+        name = f"test-{name}-{os.getpid()}-{next(_numbers)}"
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
         api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
         try:
