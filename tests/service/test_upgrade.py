@@ -144,8 +144,10 @@ def test_every_product_and_every_restock_is_kept(database_url, first_version):
 def test_who_is_low_on_stock_is_known_and_not_counted_again(database_url, first_version):
     with prepared_app(database_url) as app:
         client = app.test_client()
-        low = {one["product"]["sku"] for one in client.get("/api/low-stock").json["products"]}
-        assert low == {f"OLD-{number}" for number in LOW}
+        low = {one["product"]["sku"]: one["low_stock_since"] for one in client.get("/api/low-stock").json["products"]}
+        assert {sku: datetime.fromisoformat(since) for sku, since in low.items()} == {
+            f"OLD-{number}": _product(number)["updated_at"] for number in LOW
+        }
         number = LOW[0]
         product_id = next(
             one["id"] for one in client.get("/api/products").json["products"] if one["sku"] == f"OLD-{number}"
