@@ -11,7 +11,8 @@ import io
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
-from flask import Blueprint, request, url_for
+from apiflask import APIBlueprint
+from flask import request, url_for
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from inventory_service.transfer.rows import Parsed
 
-blueprint = Blueprint("import_forms", __name__)
+blueprint = APIBlueprint("import_forms", __name__, enable_openapi=False)
 
 #: What a form has beside the file.
 _BESIDE: Final = 64 * 1024

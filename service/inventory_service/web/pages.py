@@ -8,7 +8,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
-from flask import Blueprint, request
+from apiflask import APIBlueprint
+from flask import request
 from pydantic import Field
 
 from inventory_service.context import context
@@ -25,7 +26,7 @@ from inventory_service.web.render import page
 if TYPE_CHECKING:
     from flask import Response
 
-blueprint = Blueprint("pages", __name__, template_folder="templates")
+blueprint = APIBlueprint("pages", __name__, enable_openapi=False, template_folder="templates")
 
 #: What the list can be sorted by, and how that is called.
 SORTS: Final = {

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, url_for
+from apiflask import APIBlueprint
+from flask import url_for
 
 from inventory_service.authentication import demand
 from inventory_service.context import context
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from inventory_service.models import Product
 
-blueprint = Blueprint("product_forms", __name__)
+blueprint = APIBlueprint("product_forms", __name__, enable_openapi=False)
 
 
 @blueprint.get("/products/new")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, redirect, request, url_for
+from apiflask import APIBlueprint
+from flask import redirect, request, url_for
 
 from inventory_service.authentication import COOKIE, authenticate, open_to_all
 from inventory_service.context import came_through_ingress
@@ -18,7 +19,7 @@ from inventory_service.web.render import page
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
-blueprint = Blueprint("session", __name__)
+blueprint = APIBlueprint("session", __name__, enable_openapi=False)
 
 
 @blueprint.get("/login")

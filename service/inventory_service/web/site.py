@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from flask import Blueprint, request
+from apiflask import APIBlueprint
+from flask import request
 from jinja2 import StrictUndefined
 
 from inventory_service.web import guard, import_forms, pages, product_forms, render, session, stock_forms
@@ -16,7 +17,9 @@ from inventory_service.web.render import page
 if TYPE_CHECKING:
     from flask import Flask, Response
 
-_assets: Final = Blueprint("assets", __name__, static_folder="static", static_url_path="/static")
+_assets: Final = APIBlueprint(
+    "assets", __name__, enable_openapi=False, static_folder="static", static_url_path="/static"
+)
 _NOUNS: Final = (pages, stock_forms, product_forms, import_forms, session)
 #: The blueprints that need the database.
 NAMES: Final = frozenset(noun.blueprint.name for noun in _NOUNS)

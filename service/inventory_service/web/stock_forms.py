@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from flask import Blueprint, url_for
+from apiflask import APIBlueprint
+from flask import url_for
 from pydantic import Field
 
 from inventory_service.errors import BadRequest
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
     from werkzeug.wrappers import Response
 
-blueprint = Blueprint("stock_forms", __name__)
+blueprint = APIBlueprint("stock_forms", __name__, enable_openapi=False)
 
 
 class AdjustForm(NewBody):
