@@ -186,7 +186,7 @@ class Stranger:
             yield from (self.send(method, path, {}, {}) for method in [*sorted(METHODS), "BREW"])
 
     def conditions(self):
-        names = ("If-Match", "Content-Encoding", "Authorization", "Cookie", "Idempotency-Key")
+        names = ("If-Match", "Content-Encoding", "Authorization", "Cookie", "Idempotency-Key", "Origin")
         return [*({name: self.word()} for name in names), {"If-None-Match": "*"}, {"If-Match": '"other"'}, {}]
 
     def send(self, method, path, body, headers):
