@@ -175,9 +175,10 @@ def _n(number: float) -> str:
     return f"{number:.2f}" if 0 < number < 10 else f"{number:.0f}"  # noqa: PLR2004
 
 
-def record(file: Path, text: str) -> None:
-    """Put `text` between the markers of `file`."""
-    begin, end = "<!-- measured -->\n", "<!-- /measured -->"
+def record(file: Path, text: str, what: str = "") -> None:
+    """Put `text` between the markers of `file` that are named for what was measured."""
+    name = f"measured {what}".rstrip()
+    begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
     before, _, rest = file.read_text().partition(begin)
     _, _, after = rest.partition(end)
     file.write_text(f"{before}{begin}{text}\n{end}{after}")

@@ -57,8 +57,8 @@ class Cluster:
         assert log.returncode == 0, f"{program} failed: {log.stderr}"
 
 
-def start(address: str = "", port: int = 5432) -> Cluster:
-    """Start a cluster on its Unix socket and, where an address is given, on that."""
+def start(address: str = "", port: int = 5432, *, fsync: bool = False) -> Cluster:
+    """Start a cluster on its Unix socket and, where an address is given, on that; without fsync it is only fast."""
     preflight.require_packages({"/usr/bin/pg_ctlcluster": "postgresql"})
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     assert found, "These tests need PostgreSQL's programs under /usr/lib/postgresql: on Debian, install `postgresql`."
@@ -73,7 +73,8 @@ def start(address: str = "", port: int = 5432) -> Cluster:
     if address:
         with Path(data, "pg_hba.conf").open("a") as rules:
             rules.write("host all all samenet scram-sha-256\nhost all all 10.244.0.0/16 scram-sha-256\n")
-    options = f"-k {cluster.folder} -p {port} -c listen_addresses='{address}' -c fsync=off -c max_connections=200"
+    options = f"-k {cluster.folder} -p {port} -c listen_addresses='{address}' -c max_connections=200"
+    options += f" -c fsync={'on' if fsync else 'off'}"
     cluster.run("pg_ctl", "-D", data, "-w", "-l", str(cluster.folder / "log"), "-o", options, "start")
     return cluster
 
