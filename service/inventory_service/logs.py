@@ -21,18 +21,16 @@ def configure(level: str) -> None:
     shared: list[Processor] = [
         _add_request,
         structlog.stdlib.add_logger_name,
-        structlog.stdlib.add_log_level,
+        structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
+    # Our own events don't go through `logging`: it looks for the caller in the stack and makes a record of each line,
+    # and took three quarters of the time that an access line takes.
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, structlog.processors.JSONRenderer()],
+        logger_factory=_Output,
+        wrapper_class=structlog.make_filtering_bound_logger(level.lower()),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
@@ -51,6 +49,14 @@ def configure(level: str) -> None:
     # Their statements and steps are of no use to who runs the shop, and may hold data.
     for library in ("sqlalchemy", "alembic"):
         logging.getLogger(library).setLevel(logging.WARNING)
+
+
+class _Output(structlog.WriteLogger):
+    """Standard output, for the logger of one module."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(sys.stdout)
+        self.name = name
 
 
 def _add_request(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
