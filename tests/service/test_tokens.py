@@ -65,6 +65,8 @@ def test_every_route_but_the_open_ones_needs_a_token(app, client):
         path = rule.rule.replace("<int:", "<").replace("<path:", "<")
         path = "/".join("1" if part.startswith("<") else part for part in path.split("/"))
         for method in rule.methods - {"OPTIONS"}:
+            if (method, rule.rule) == ("POST", "/login"):
+                continue  # it is where a token is shown, and answers what every wrong one gets
             if rule.rule in open_paths or rule.endpoint.endswith(".static") or rule.rule.startswith("/docs"):
                 seen.add(rule.rule)
                 assert client.open(path, method=method).status_code not in {401, 403}, (method, path)
