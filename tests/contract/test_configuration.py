@@ -9,6 +9,8 @@ import pytest
 import yaml
 from tests.rendered import FACTS, one, rendered, sets, stack
 
+from inventory_operator.servicespec import Metrics
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -94,6 +96,16 @@ def test_the_service_job_is_bounded_and_keeps_to_its_stack() -> None:
     (discovery,) = job["kubernetes_sd_configs"]
     (selector,) = discovery["selectors"]
     assert selector["label"] == "inventorystack.dev/stack=shop,app.kubernetes.io/component=service"
+
+
+def test_every_product_that_may_be_exported_passes_the_limits() -> None:
+    """Prometheus drops a whole scrape that exceeds one: five series of each product, beside those of the requests."""
+    job = scrape_jobs(sets()["default"])["service"]
+    of_requests = 5_000
+    assert job["sample_limit"] >= 5 * Metrics().max_products + of_requests
+    longest_name, rest_of_a_line = 4 * 255, 200  # bytes
+    assert job["label_value_length_limit"] >= longest_name
+    assert int(job["body_size_limit"].removesuffix("MB")) * 2**20 >= 5 * 10_000 * (longest_name + rest_of_a_line)
 
 
 def test_the_annotated_job_leaves_pods_of_stacks_alone() -> None:
