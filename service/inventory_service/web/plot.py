@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 14, 30
 _STEPS: Final = (1, 2, 5)
 _MOST_LABELS: Final = 5
+_MINUTES: Final = timedelta(minutes=10)
 _DAY: Final = timedelta(days=1)
 _YEAR: Final = timedelta(days=365)
 
@@ -102,5 +103,5 @@ def _marks(start: datetime, end: datetime, width: int) -> Sequence[datetime]:
 
 def _time(at: datetime, span: timedelta) -> str:
     if span < _DAY:
-        return f"{at:%H:%M}"
+        return f"{at:%H:%M:%S}" if span < _MINUTES else f"{at:%H:%M}"
     return f"{at.day} {at:%b}" if span < _YEAR else f"{at:%b %Y}"
