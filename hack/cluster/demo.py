@@ -34,7 +34,7 @@ What next (each line works when pasted; Ctrl-C ends a port-forward):
 
   {kubectl} -n shop get invstack shop -o wide
   {kubectl} -n shop get pods,services,pvc
-  {kubectl} -n shop port-forward svc/shop-inventory 5000      # http://localhost:5000/api/products
+  {kubectl} -n shop port-forward svc/shop-inventory 5000      # http://localhost:5000
   {kubectl} -n shop port-forward svc/shop-prometheus 9090     # http://localhost:9090
   {kubectl} -n shop port-forward svc/shop-alertmanager 9093   # http://localhost:9093
   {kubectl} -n shop port-forward svc/shop-grafana 3000        # http://localhost:3000, user admin, password:
