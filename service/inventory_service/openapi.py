@@ -72,7 +72,14 @@ def new_app() -> APIFlask:
     return app
 
 
+def document(app: APIFlask) -> dict[str, Any]:
+    """Return the document, made once."""
+    made: dict[str, Any] = app._get_spec("json")  # type: ignore[assignment]  # noqa: SLF001 - `spec` makes it anew
+    return made
+
+
 def _complete(document: dict[str, Any]) -> dict[str, Any]:
+    document["tags"] = [{"name": name} for name in dict.fromkeys(tag["name"] for tag in document["tags"])]
     schemas = document["components"]["schemas"]
     schemas.pop("HTTPError", None)  # APIFlask's own shape of an error, which no answer has
     for problem in (Problem, ImportProblem):

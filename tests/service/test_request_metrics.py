@@ -162,7 +162,9 @@ class Stranger:
     def path(self):
         rule = self._rng.choice(self.rules).rule
         filled = "/".join(self.segment() if part.startswith("<") else part for part in rule.split("/"))
-        return self._rng.choice([filled, filled, f"{filled}/{self.word()}", f"//{filled}", f"/{self.word()}"])
+        return self._rng.choice(
+            [filled, filled, f"{filled.rstrip('/')}/{self.word()}", f"//{filled}", f"/{self.word()}"]
+        )
 
     def anything(self):
         known = self._rng.choice([*sorted(METHODS), "get", "BREW"])

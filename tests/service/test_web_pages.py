@@ -306,7 +306,7 @@ def test_names_are_text_wherever_they_stand(page: Page, server: Server, product:
 
 
 PAGES = ("/", "/?q=nothing", "/products/1", "/products/new", "/products/1/edit", "/products/1/delete", "/low-stock",
-         "/reservations", "/import", "/login", "/nowhere")  # fmt: skip
+         "/reservations", "/import", "/login", "/nowhere", "/docs")  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -350,4 +350,6 @@ def test_at_the_ingress_port_as_well(browser: Browser, server: Server) -> None:
     with visiting(browser, f"http://127.0.0.1:{server.ingress_port}") as page:
         page.goto("/")
         assert page.locator("tbody tr").count() > 5
+        page.get_by_role("link", name="The API behind these pages").click()
+        assert page.locator("h1").inner_text() == "Inventory service: API"
         assert page.goto("/metrics").status == 404

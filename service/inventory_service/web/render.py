@@ -5,9 +5,11 @@ It never lets a page run a script, and never lets another site show one of ours 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Response, g, render_template, request
+from markupsafe import Markup, escape
 
 from inventory_service.context import context
 from inventory_service.store.tokens import WRITE
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+_CODE: Final = re.compile("`([^`]+)`")
 _HEADERS: Final = {
     "Content-Security-Policy": _POLICY,
     "Referrer-Policy": "same-origin",
@@ -40,7 +43,7 @@ def page(template: str, status: int = 200, **values: Any) -> Response:
 def register(app: Flask) -> None:
     """Give the templates what all of them need."""
     app.jinja_env.globals["labels"] = LABELS
-    filters = {"money": _money, "moment": _moment, "signed": _signed}
+    filters = {"money": _money, "moment": _moment, "signed": _signed, "marked": _marked}
     app.jinja_env.filters.update(filters)
     app.context_processor(_values)
 
@@ -68,3 +71,8 @@ def _moment(at: datetime) -> str:
 def _signed(delta: int) -> str:
     """Return +5, or the other sign with a real minus."""
     return f"{delta:+,}".replace("-", "\N{MINUS SIGN}")
+
+
+def _marked(text: str) -> Markup:
+    """Return a text with what stands between backquotes as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - it was escaped before

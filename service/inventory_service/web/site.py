@@ -11,7 +11,7 @@ from apiflask import APIBlueprint
 from flask import request
 from jinja2 import StrictUndefined
 
-from inventory_service.web import guard, import_forms, pages, product_forms, render, session, stock_forms
+from inventory_service.web import guard, import_forms, pages, product_forms, reference, render, session, stock_forms
 from inventory_service.web.render import page
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def register(app: Flask) -> None:
     app.after_request(_show_problem)
     for noun in _NOUNS:
         app.register_blueprint(noun.blueprint)
+    app.register_blueprint(reference.blueprint)
     app.register_blueprint(_assets)
 
 
