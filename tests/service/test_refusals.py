@@ -167,7 +167,7 @@ def test_behind_the_ingress_the_rate_counts_the_address_it_forwards_for(database
         assert ask("192.0.2.4", {}) == 429  # without an ingress the header is just the client's word
 
 
-def test_an_unexpected_error_shows_nothing_of_itself(app, client, caplog):
+def test_an_unexpected_error_shows_nothing_of_itself(app, client):
     @app.get("/fails")
     def fails():
         raise RuntimeError("secret internals")
