@@ -178,8 +178,9 @@ def test_a_kill_in_the_storm_loses_and_doubles_nothing(request, tmp_path, kind):
 
 
 def kill(server):
-    """End the server and its worker as the kernel would."""
+    """End the server and its worker as the kernel would: at once, so that the master can't start another worker."""
     master = psutil.Process(server.process.pid)
+    master.suspend()
     for process in (*master.children(), master):
         process.kill()
 
