@@ -77,7 +77,8 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         try:
-            self.process.wait(DEADLINE)
+            # gunicorn gives a worker 20 s to end before it kills it.
+            self.process.wait(2 * DEADLINE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
