@@ -1,6 +1,8 @@
 """The node's network: one bridge with the node's and the DNS address, and the pods' bridge as a CNI configuration.
 
 Takes away on `remove` what kube-proxy, the kubelet and the CNI plugins added; never touches rules of others.
+An address of a Service never leaves the node: while kube-proxy is about to write its rules, and for an address that no
+Service has, whatever answers beyond the machine's gateway would be taken for the Service.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from cluster.apiserver import SERVICE_RANGE
 from cluster.shell import run, succeeds
 
 NODE_ADDRESS = "10.99.0.1"
@@ -23,6 +26,9 @@ _POD_LINK = "cni0"
 _NETWORK = "inventory-pods"
 
 _TOOLS = ("iptables", "ip6tables")
+
+#: In the table `filter`, so behind kube-proxy's translation in `nat`: what still goes to a Service was not translated.
+_UNSERVED = "KUBE-UNSERVED"
 
 
 def add() -> None:
@@ -39,6 +45,15 @@ def add() -> None:
         switch = Path("/proc/sys/net") / name
         if switch.exists() and switch.read_text().strip() != "1":
             switch.write_text("1")
+    _refuse_unserved()
+
+
+def _refuse_unserved() -> None:
+    refuse = f"-A {_UNSERVED} -d {SERVICE_RANGE} -j REJECT"
+    run(["iptables-restore", "--noflush"], stdin=f"*filter\n:{_UNSERVED} - [0:0]\n{refuse}\nCOMMIT\n")
+    for chain in ("FORWARD", "OUTPUT"):
+        if not succeeds(["iptables", "-C", chain, "-j", _UNSERVED]):
+            run(["iptables", "-A", chain, "-j", _UNSERVED])
 
 
 def remove() -> None:

@@ -28,6 +28,8 @@ INSIST = os.environ["INSIST"] == "true"
 #: Where requests are sent again: soon, or it is the client's own patience that is measured.
 TIMEOUT = 1 if INSIST else 20
 STOP = Path("/tmp/stop")
+#: Seconds for which a request is sent again; then it is a failure that the test names.
+PATIENCE = 90.0
 
 
 class Client(threading.Thread):
@@ -43,6 +45,7 @@ class Client(threading.Thread):
         self.failures: list[str] = []
         self.acknowledged = dict.fromkeys(map(str, PRODUCTS), 0)
         self.times: list[float] = []
+        self.unanswered: list[str] = []
 
     def run(self) -> None:
         while not STOP.exists():
@@ -58,8 +61,12 @@ class Client(threading.Thread):
 
     def insist(self, method: str, path: str, body: dict | None) -> bool:
         key = str(uuid.uuid4())
+        until = time.monotonic() + PATIENCE
         while not self.ask(method, path, body, key):
             if not INSIST:
+                return False
+            if time.monotonic() > until:
+                self.unanswered.append(self.failures[-1])
                 return False
             time.sleep(0.05)
         return True
@@ -112,6 +119,7 @@ def main() -> None:
         "gap": round(max(after - before for before, after in itertools.pairwise(times)), 2),
         "failed": len(failures),
         "failures": failures[:20],
+        "unanswered": [request for client in clients for request in client.unanswered],
         "acknowledged": {p: sum(c.acknowledged[p] for c in clients) for p in map(str, PRODUCTS)},
     }
     say(json.dumps(result))

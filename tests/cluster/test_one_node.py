@@ -44,6 +44,23 @@ def test_a_service_is_found_by_its_name_and_answers(namespace: Kube) -> None:
     assert wait_for(answer, "an answer through the Service") == "200\n"
 
 
+def test_an_address_of_no_service_is_refused_and_does_not_leave_the_node(namespace: Kube) -> None:
+    """What answers beyond the gateway would be taken for a Service while kube-proxy is about to write its rules."""
+    free = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "gone"}, "spec": {"ports": [{"port": 80}]}}
+    namespace.apply(free)
+    address = namespace("get", "service", "gone", "-o", "jsonpath={.spec.clusterIP}")
+    namespace("delete", "service", "gone")
+    start(namespace, restricted_pod("client", FOREVER))
+    ask = f"""
+import socket
+try:
+    socket.create_connection(("{address}", 80), timeout=5)
+except OSError as error:
+    print(type(error).__name__)
+"""
+    assert namespace("exec", "client", "--", "python3", "-c", ask) == "ConnectionRefusedError\n"
+
+
 def test_a_pod_reaches_the_api_server(namespace: Kube) -> None:
     start(namespace, restricted_pod("client", FOREVER))
     ask = """
