@@ -13,7 +13,7 @@ export CLUSTER REGISTRY
 cluster := PYTHONPATH=hack $(PYTHON) -m cluster
 bin := .venv/bin
 venv := .venv/.ready
-lock = $(bin)/uv -q pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-strip-extras
+lock = $(bin)/uv -q pip compile --universal --python-version 3.11 --generate-hashes --no-header
 
 .PHONY: help
 help: ## say what there is
