@@ -37,8 +37,9 @@ venv: $(venv) ## make .venv with everything that development needs, from hash-pi
 
 $(venv): requirements/dev.txt pyproject.toml
 	@test -x $(bin)/python || $(PYTHON) -m venv .venv
-	@$(bin)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(bin)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
 	@$(bin)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(bin)/python -m pip check -q --disable-pip-version-check
 	@touch $@
 
 .PHONY: check
