@@ -23,6 +23,8 @@ UID_LABEL = f"{GROUP}/stack-uid"
 #: Only on cluster-scoped children, which have no namespace of their own.
 STACK_NAMESPACE_LABEL = f"{GROUP}/stack-namespace"
 COMPONENT_LABEL = "app.kubernetes.io/component"
+#: Tells the pods of a component apart where each has a Deployment and a volume of its own.
+REPLICA_LABEL = f"{GROUP}/replica"
 
 #: Digest of the manifest as last applied; with managedFields it proves after a restart that nothing is to be done.
 APPLIED_ANNOTATION = f"{GROUP}/applied"

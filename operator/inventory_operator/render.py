@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from inventory_operator import naming
-from inventory_operator.templating import Component, ConfigFile, manifest, registry
+from inventory_operator.templating import Component, ConfigFile, manifests, registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -73,10 +73,11 @@ def _component(component: Component, context: Mapping[str, Any]) -> Iterator[dic
     stack, facts = context["stack"], context["facts"]
     labels = naming.labels(stack, component.name)
     context = {**context, "labels": labels, "selector": naming.selector(stack, component.name)}
-    objects = [obj for obj in (manifest(template, context) for template in component.children) if obj]
+    objects = [obj for template in component.children for obj in manifests(template, context)]
     if not objects:
         return
-    files = {file: file.text(context) for file in component.config}
+    texts = {file: file.text(context) for file in component.config}
+    files = {file: text for file, text in texts.items() if text.strip()}
     if files:
         data = {file.key: text for file, text in files.items()}
         name = getattr(context["names"], component.name)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jinja2.runtime import Context
 
 #: What templates see of naming besides `names`, `labels` and `selector`.
-_GLOBALS = ("COMPONENT_LABEL", "GENERATE_ANNOTATION", "KUBELET_CLUSTER_ROLE", "STACK_LABEL")
+_GLOBALS = ("COMPONENT_LABEL", "GENERATE_ANNOTATION", "KUBELET_CLUSTER_ROLE", "REPLICA_LABEL", "STACK_LABEL")
 #: What JSON allows inside a string, and YAML folds or refuses.
 _NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")
 _HOLE = re.compile(r"__hole_(\d+)__")
@@ -43,7 +43,7 @@ class ConfigFile:
     restarts: bool
 
     def text(self, context: Mapping[str, Any]) -> str:
-        """Return the content for one stack."""
+        """Return the content for one stack; nothing but white space means that there is no such file."""
         return self.content if isinstance(self.content, str) else self.content.render(context)
 
 
@@ -63,29 +63,27 @@ class _Hole:
     index: int
 
 
-def manifest(template: Template, context: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the object that a template describes, or None when it renders to nothing.
+def manifests(template: Template, context: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the objects that a template describes: one for each YAML document, none when it renders to nothing.
 
     The text holds a numbered hole for every expression, never a value: it differs only by which branches were taken,
     so parsing it is remembered, and no string from a spec can become structure.
     """
     holes: list[Any] = []
     text = template.render(context, holes=holes)
-    if not text.strip():
-        return None
     try:
-        filled: dict[str, Any] = _fill(_parse(text), holes)
+        return [_fill(tree, holes) for tree in _parse(text)]
     except (yaml.YAMLError, TemplateError) as error:
         raise TemplateError(f"{template.name}: {error}") from error
-    return filled
 
 
 @lru_cache(maxsize=1024)
-def _parse(text: str) -> Any:
-    tree = yaml.load(text, Loader=yaml.CSafeLoader)
-    if not isinstance(tree, dict) or not {"apiVersion", "kind", "metadata"} <= tree.keys():
-        raise TemplateError("expected one object with apiVersion, kind and metadata")
-    return _find_holes(tree)
+def _parse(text: str) -> list[Any]:
+    trees = [tree for tree in yaml.load_all(text, Loader=yaml.CSafeLoader) if tree is not None]
+    for tree in trees:
+        if not isinstance(tree, dict) or not {"apiVersion", "kind", "metadata"} <= tree.keys():
+            raise TemplateError("expected one object for each document, with apiVersion, kind and metadata")
+    return [_find_holes(tree) for tree in trees]
 
 
 def _find_holes(node: Any) -> Any:
@@ -164,7 +162,7 @@ def _root() -> Path:
 
 @cache
 def registry() -> tuple[Component, ...]:
-    """Read every template once: `<component>/<kind>.yaml.j2` is a child, `<component>/config/` its ConfigMap.
+    """Read every template once: `<component>/<kind>.yaml.j2` is a kind of child, `<component>/config/` its ConfigMap.
 
     A file of `config/restart/` needs a restart of the pod to be read again; one of `config/reload/` does not.
     """

@@ -69,6 +69,18 @@ def test_mistakes_are_named(line: str, reason: str, render_template: Render) -> 
         render_template(service_yaml_j2=HEAD + line + "\n")
 
 
+def test_one_file_may_hold_several_objects(render_template: Render) -> None:
+    text = """{% for name in ["a", "b"] %}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ name }}
+{% endfor %}
+"""
+    assert [obj["metadata"]["name"] for obj in render_template(service_yaml_j2=text)] == ["a", "b"]
+
+
 @pytest.mark.parametrize("text", ["- a list", "just text", "kind: Service"])
 def test_only_objects(text: str, render_template: Render) -> None:
     with pytest.raises(templating.TemplateError, match=r"service/service\.yaml\.j2: expected one object"):
