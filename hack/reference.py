@@ -66,7 +66,9 @@ def _rules(path: str, schema: dict[str, Any]) -> Iterator[str]:
     for rule in schema.get("x-kubernetes-validations", []):
         yield f"- `{path}{rule.get('fieldPath', '')}`: {' '.join(rule['message'].split())}"
     for name, field in schema.get("properties", {}).items():
-        yield from _rules(f"{path}.{name}", field)
+        here = f"{path}.{name}"
+        yield from _rules(here, field)
+        yield from _rules(f"{here}[]", field.get("items", {}))
 
 
 def _type(field: dict[str, Any]) -> str:
@@ -74,6 +76,8 @@ def _type(field: dict[str, Any]) -> str:
         return "quantity"
     if "additionalProperties" in field:
         return f"map of {field['additionalProperties']['type']}"
+    if field["type"] == "array":
+        return f"list of {field['items']['type']}"
     return str(field["type"])
 
 
@@ -82,7 +86,10 @@ def _allowed(field: dict[str, Any]) -> str:
         return ", ".join(_code(value) for value in field["enum"])
     if "maximum" in field:
         return f"{field['minimum']} to {field['maximum']}"
-    return f"at most {field['maxProperties']} entries" if "maxProperties" in field else ""
+    if "enum" in field.get("items", {}):
+        return _allowed(field["items"])
+    most = field.get("maxProperties") or field.get("maxItems")
+    return f"at most {most} entries" if most else ""
 
 
 def _code(value: object) -> str:

@@ -101,26 +101,34 @@ def injections() -> list[Case]:
 
 
 def _injection(path: tuple[str, ...], name: str, value: Any) -> Case:
-    for part in reversed(path[1:]):
-        value = {part: value}
-    if "ingress" in value:
-        value["ingress"].setdefault("hosts", {"service": "a.example"})
-    if "secretKeyRef" in path:
-        parent = value
-        for part in path[1:-1]:
-            parent = parent[part]
-        parent.setdefault("name", "db")
+    """Return a case with `value` at `path`; `[]` in it is the one entry of a list."""
+    whole = _around(schema()["properties"]["spec"], path[1:], value)
     if "rateLimitStore" in path:
-        value["service"]["rateLimit"] = "100/minute"
-    return Case(name, stack(value), ".".join(path), "schema")
+        whole["service"]["rateLimit"] = "100/minute"
+    if "escalation" in path:
+        whole["alerting"]["receivers"] = {"slack": {"secretKeyRef": {"name": "a"}}}
+    return Case(name, stack(whole), ".".join(path).replace(".[]", "[0]"), "schema")
+
+
+def _around(node: dict[str, Any], path: tuple[str, ...], value: Any) -> Any:
+    """Return the smallest object with `value` at `path` and the examples of the required fields beside it."""
+    if not path:
+        return value
+    if path[0] == "[]":
+        return [_around(node["items"], path[1:], value)]
+    child = node.get("properties", {}).get(path[0]) or node["additionalProperties"]
+    needed = {name: node["properties"][name]["example"] for name in node.get("required", ())}
+    return needed | {path[0]: _around(child, path[1:], value)}
 
 
 def text_fields(node: dict[str, Any], path: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Return the paths of all fields that take text; the value of a map is reached through the key `a`."""
+    """Return the paths of all fields that take text; `a` is a value of a map, `[]` the entry of a list."""
     if "properties" in node:
         return [found for name, child in node["properties"].items() for found in text_fields(child, (*path, name))]
     if "additionalProperties" in node:
         return text_fields(node["additionalProperties"], (*path, "a"))
+    if "items" in node:
+        return text_fields(node["items"], (*path, "[]"))
     takes_text = node.get("type") == "string" or node.get("x-kubernetes-int-or-string")
     return [path] if takes_text else []
 

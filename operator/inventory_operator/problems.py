@@ -25,6 +25,7 @@ _PLAIN_PART = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _KINDS = {
     "bool_type": "true or false",
     "dict_type": "an object",
+    "tuple_type": "a list",
     "model_type": "an object",
     "string_type": "text",
 }
@@ -68,9 +69,12 @@ def _never(error: ErrorDetails) -> NoReturn:
 
 
 def path_of(parts: Iterable[str | int]) -> str:
-    """Return the dotted path; a part that is no plain word is quoted in brackets, without control characters."""
+    """Return the dotted path; an index is in brackets, as is, quoted and without control characters, no plain word."""
     path = ""
     for part in parts:
+        if isinstance(part, int):
+            path += f"[{part}]"
+            continue
         plain = _PLAIN_PART.fullmatch(str(part))
         path += f".{part}" if plain else f"[{_shortened(str(part))}]"
     return path.removeprefix(".")
@@ -117,6 +121,8 @@ def explain(error: ErrorDetails, schema: Mapping[str, Any]) -> list[Problem]:
             return [Problem(path, _unknown(str(at[-1]), _fields(schema, at[1:-1])))]
         case "too_long":
             return [Problem(path, f"expected at most {context['max_length']} entries, got {len(error['input'])}")]
+        case "too_short":
+            return [Problem(path, f"expected at least {context['min_length']} entries, got {len(error['input'])}")]
         case "literal_error":
             expected = str(context["expected"]).replace("'", "")
         case "expected":
@@ -130,7 +136,7 @@ def _fields(schema: Mapping[str, Any], at: Iterable[str | int]) -> Iterable[str]
     """Return the names of the fields that exist in the object at a path of the schema."""
     node = _resolved(schema, schema)
     for part in at:
-        node = _resolved(node["properties"][str(part)], schema)
+        node = _resolved(node["items"] if isinstance(part, int) else node["properties"][str(part)], schema)
     return list(node["properties"])
 
 

@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 
 from inventory_operator.problems import contradict
 from inventory_operator.sizing import Model, Replicas, Resources, Storage, amounts, default, filled
-from inventory_operator.values import Image, ObjectName, RateLimit, SecretKey, Whole
+from inventory_operator.texts import Image, ObjectName, RateLimit, SecretKey
+from inventory_operator.values import Whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

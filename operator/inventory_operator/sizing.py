@@ -12,7 +12,8 @@ from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
 from inventory_operator.problems import contradict
-from inventory_operator.values import Cpu, Memory, ObjectName, Whole, quantity, storage_size
+from inventory_operator.texts import ObjectName
+from inventory_operator.values import Cpu, Memory, Whole, quantity, storage_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable

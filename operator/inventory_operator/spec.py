@@ -11,21 +11,26 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from annotated_types import MaxLen
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
+from inventory_operator.alertingspec import SLO_WINDOW_SECONDS, Alerting, PasswordRef
 from inventory_operator.problems import InvalidSpec, Problem, contradict, explain, invalid
-from inventory_operator.servicespec import Service
+from inventory_operator.servicespec import SecretKeyRef, Service
 from inventory_operator.sizing import Model, Resources, Storage, amounts, default, filled
-from inventory_operator.values import (
+from inventory_operator.texts import (
+    Account,
     AnnotationKey,
     AnnotationValue,
+    ConfigMapKey,
+    ConfigMapName,
     ExternalLabelName,
     ExternalLabelValue,
     Host,
     Image,
     ObjectName,
+    SecretKey,
     StackName,
-    duration,
-    storage_size,
+    Url,
 )
+from inventory_operator.values import duration, duration_seconds, storage_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["InvalidSpec", "Spec", "parse"]
 
 PROMETHEUS_IMAGE = "docker.io/prom/prometheus:v3.16.0"
-ALERTMANAGER_IMAGE = "docker.io/prom/alertmanager:v0.31.1"
 GRAFANA_IMAGE = "docker.io/grafana/grafana:12.3.0"
 
 #: 80 % of it becomes Prometheus' retention by size, and one block plus the write-ahead log must fit.
@@ -41,8 +45,50 @@ PrometheusSize = Annotated[str, storage_size("512Mi")]
 
 
 _PROMETHEUS = (amounts("100m", "256Mi"), amounts("1", "1Gi"))
-_ALERTMANAGER = (amounts("10m", "32Mi"), amounts("200m", "128Mi"))
 _GRAFANA = (amounts("100m", "128Mi"), amounts("500m", "512Mi"))
+
+
+class ConfigMapKeyRef(Model):
+    """One key of a ConfigMap in the stack's namespace."""
+
+    name: ConfigMapName
+    key: ConfigMapKey
+
+
+class TokenRef(SecretKeyRef):
+    """The key of a Secret that holds a bearer token."""
+
+    key: SecretKey = "token"
+
+
+class BasicAuth(Model):
+    """A user name, and the Secret with its password."""
+
+    username: Account
+    secret_key_ref: PasswordRef
+
+
+class Authorization(Model):
+    """The Secret with a bearer token."""
+
+    secret_key_ref: TokenRef
+
+
+class RemoteWrite(Model):
+    """Another place that gets every sample."""
+
+    url: Url
+    basic_auth: BasicAuth | None = None
+    authorization: Authorization | None = None
+
+    @model_validator(mode="after")
+    def _at_most_one(self) -> Self:
+        if self.basic_auth and self.authorization:
+            contradict([("", "choose at most one of basicAuth and authorization")])
+        return self
+
+
+UserFiles = Annotated[tuple[ConfigMapKeyRef, ...], MaxLen(20)]
 
 
 class PrometheusStorage(Storage):
@@ -55,20 +101,16 @@ class Prometheus(Model):
     """The Prometheus of the stack; that retention exceeds the scrape interval follows from their bounds."""
 
     image: Image = PROMETHEUS_IMAGE
-    scrape_interval: Annotated[str, duration("1s", "5m", "10s")] = "10s"
+    scrape_interval: Annotated[str, duration("1s", "1m", "10s")] = "10s"
     retention: Annotated[str, duration("2h", "10y", "200h")] = "200h"
     storage: PrometheusStorage = Field(default_factory=PrometheusStorage)
     resources: Annotated[Resources, filled(*_PROMETHEUS)] = Field(default_factory=default(*_PROMETHEUS))
     external_labels: Annotated[dict[ExternalLabelName, ExternalLabelValue], MaxLen(20)] = Field(default_factory=dict)
-
-
-class Alerting(Model):
-    """Alert rules and the Alertmanager of the stack."""
-
-    enabled: bool = True
-    image: Image = ALERTMANAGER_IMAGE
-    storage: Storage = Field(default_factory=Storage)
-    resources: Annotated[Resources, filled(*_ALERTMANAGER)] = Field(default_factory=default(*_ALERTMANAGER))
+    additional_rules: UserFiles = Field((), strict=False)
+    additional_scrape_configs: UserFiles = Field((), strict=False)
+    #: Mounted at /etc/prometheus/secrets/<name>, for the credentials of scrape configurations.
+    secrets: Annotated[tuple[ObjectName, ...], MaxLen(20)] = Field((), strict=False)
+    remote_write: Annotated[tuple[RemoteWrite, ...], MaxLen(10)] = Field((), strict=False)
 
 
 class Grafana(Model):
@@ -80,6 +122,7 @@ class Grafana(Model):
     #: A Secret with the keys admin-user and admin-password; None has one generated.
     admin_secret_name: ObjectName | None = None
     resources: Annotated[Resources, filled(*_GRAFANA)] = Field(default_factory=default(*_GRAFANA))
+    dashboards: UserFiles = Field((), strict=False)
 
 
 class Hosts(Model):
@@ -132,6 +175,14 @@ class Spec(Model):
     grafana: Grafana = Field(default_factory=Grafana)
     ingress: Ingress | None = None
     network_policy: NetworkPolicy = Field(default_factory=NetworkPolicy)
+
+    @model_validator(mode="after")
+    def _history_for_objectives(self) -> Self:
+        retention = self.prometheus.retention
+        if self.alerting.slo and duration_seconds(retention) < SLO_WINDOW_SECONDS:
+            reason = f"an error budget needs 7 days of history, but prometheus.retention is {retention}"
+            contradict([("alerting.slo", reason)])
+        return self
 
 
 @cache

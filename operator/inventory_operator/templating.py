@@ -147,6 +147,8 @@ def _environment(finalize: Any) -> Environment:
         "quantity": lambda text: format(values.quantity(text).normalize(), "f"),
         "bytes": values.quantity_bytes,
         "seconds": values.duration_seconds,
+        "budget": values.budget,
+        "bucket": values.bucket,
         "pod_pattern": naming.pod_pattern,
     }
     environment.globals |= {name: getattr(naming, name) for name in _GLOBALS}

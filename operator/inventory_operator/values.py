@@ -51,6 +51,17 @@ def duration_seconds(text: str) -> int:
     return int(text[:-1]) * _SECONDS[text[-1]]
 
 
+def budget(objective: str) -> str:
+    """Return the share of requests that may fail, exactly: `0.001` for the objective `99.9` (percent)."""
+    return format(1 - Decimal(objective) / 100, "f")
+
+
+def bucket(threshold: str) -> str:
+    """Return the `le` label of the histogram bucket at a duration like `300ms`, as Prometheus 3 writes it: `0.3`."""
+    number = threshold.rstrip("ms")
+    return str(float(Decimal(number) * (Decimal("0.001") if threshold.endswith("ms") else 1)))
+
+
 def unmet(expected: str) -> PydanticCustomError:
     """Return the error that says what was expected; the words about what was found are added where the path is."""
     return PydanticCustomError("expected", "expected {expected}", {"expected": expected})
@@ -134,12 +145,6 @@ BYTES_PATTERN = (
 )
 CPU_PATTERN = r"^([0-9]{1,7}m|[0-9]{1,4}([.][0-9]{1,3})?)$"
 DURATION_PATTERN = r"^[1-9][0-9]{0,6}[smhdwy]$"
-_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_SUBDOMAIN = rf"{_LABEL}([.]{_LABEL})*"
-_PORT_AND_PATH = r"(:[0-9]{1,5})?/"
-_PATH = r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*"
-_HOST = r"[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?([.][a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)*"
-
 Memory = Annotated[
     str,
     Text(
@@ -159,73 +164,4 @@ Cpu = Annotated[
         lambda text: 0 < quantity(text) <= LARGEST_CPU,
         number=True,
     ),
-]
-#: The grammar of https://github.com/distribution/reference without the forms nobody deploys (digests but sha256).
-Image = Annotated[
-    str,
-    Text(
-        "an image reference like docker.io/prom/prometheus:v3.16.0",
-        rf"^({_HOST}{_PORT_AND_PATH})?{_PATH}(/{_PATH})*(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[a-f0-9]{{64}})?$",
-        512,
-    ),
-]
-StackName = Annotated[
-    str,
-    Text(
-        "a name of at most 40 lower-case letters, digits and '-' that starts with a letter and ends with no '-'",
-        r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$",
-        40,
-    ),
-]
-#: Kubernetes' own rule for the names of Secrets, storage classes and ingress classes (RFC 1123 subdomain).
-ObjectName = Annotated[
-    str,
-    Text("the name of an object: lower-case letters, digits, '-' and '.'", rf"^{_SUBDOMAIN}$", 253),
-]
-SecretKey = Annotated[
-    str,
-    Text("the name of a key in a Secret like url: letters, digits, '-', '_' and '.'",
-         r"^[.]?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$", 253),
-]  # fmt: skip
-#: The service's own pattern (service/inventory_service/settings.py).
-RateLimit = Annotated[
-    str, Text("a rate like 100/minute (second, minute or hour)", r"^[1-9][0-9]{0,8}/(second|minute|hour)$", 16)
-]
-#: The last label starts with a letter: an Ingress refuses IP addresses.
-Host = Annotated[
-    str,
-    Text("a host name like shop.example.com (no wildcard, no port, no address)",
-         rf"^({_LABEL}[.])*[a-z]([-a-z0-9]{{0,61}}[a-z0-9])?$", 253),
-]  # fmt: skip
-#: Two leading underscores belong to Prometheus itself; `namespace` and `stack` to the rules, the last one to replicas.
-RESERVED_EXTERNAL_LABELS = frozenset({"namespace", "stack", "prometheus_replica"})
-ExternalLabelName = Annotated[
-    str,
-    Text("a label name like region (letters, digits and '_', not starting with a digit or '__', and none of namespace, "
-         "stack, prometheus_replica)",
-         r"^(_|_?[a-zA-Z][a-zA-Z0-9_]*|_[0-9][a-zA-Z0-9_]*)$", 63, lambda text: text not in RESERVED_EXTERNAL_LABELS),
-]  # fmt: skip
-#: No `$`: Prometheus 3 expands environment variables in external labels.
-ExternalLabelValue = Annotated[
-    str,
-    Text("a label value of at most 128 letters, digits, spaces and any of ._:/@+,=-",
-         r"^[A-Za-z0-9][A-Za-z0-9 ._:/@+,=-]*$", 128),
-]  # fmt: skip
-
-
-def _annotation_allowed(key: str) -> bool:
-    """Tell whether a user may set this annotation: ours, kubectl's and those that inject controller code are closed."""
-    prefix, _, name = key.rpartition("/")
-    closed = prefix in {"inventorystack.dev", "kubectl.kubernetes.io"} or prefix.endswith(".inventorystack.dev")
-    return not (closed or key == "kubernetes.io/ingress.class" or name.endswith("-snippet"))
-
-
-AnnotationKey = Annotated[
-    str,
-    Text("an annotation key like cert-manager.io/cluster-issuer (none of inventorystack.dev, kubectl.kubernetes.io, "
-         "kubernetes.io/ingress.class, nor a -snippet)",
-         rf"^({_SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?$", 317, _annotation_allowed),
-]  # fmt: skip
-AnnotationValue = Annotated[
-    str, Text("an annotation value: at most 4096 printable ASCII characters on one line", r"^[ -~]*$", 4096)
 ]

@@ -15,7 +15,7 @@ from inventory_operator.spec import Spec, parse
 from inventory_operator.version import __version__
 
 LIMIT_BYTES = 200_000
-BOUNDS = ("type", "pattern", "maxLength", "minimum", "maximum", "enum", "maxProperties")
+BOUNDS = ("type", "pattern", "maxLength", "minimum", "maximum", "enum", "maxProperties", "maxItems", "minItems")
 Node = dict[str, Any]
 
 
@@ -23,7 +23,7 @@ def crd_fields(node: Node, path: str) -> dict[str, Node]:
     found = {path: node}
     for name, child in node.get("properties", {}).items():
         found |= crd_fields(child, f"{path}.{name}")
-    if "properties" in node.get("items", {}):
+    if "items" in node:
         found |= crd_fields(node["items"], f"{path}[]")
     if "additionalProperties" in node:
         found[f"{path}.*"] = node["additionalProperties"]
@@ -44,6 +44,8 @@ def model_fields(node: Node, path: str) -> dict[str, Node]:
     found = {path: node}
     for name, child in node.get("properties", {}).items():
         found |= model_fields(child, f"{path}.{name}")
+    if "items" in node:
+        found |= model_fields(node["items"], f"{path}[]")
     if isinstance(node.get("additionalProperties"), dict):
         found[f"{path}.*"] = node["additionalProperties"]
     elif "patternProperties" in node:
@@ -64,6 +66,8 @@ def defaulted(given: Node, node: Node) -> Node:
             filled.setdefault(name, copy.deepcopy(child["default"]))
         if isinstance(filled.get(name), dict):
             filled[name] = defaulted(filled[name], child)
+        if isinstance(filled.get(name), list) and "properties" in child["items"]:
+            filled[name] = [defaulted(item, child["items"]) for item in filled[name]]
     return filled
 
 
@@ -89,7 +93,7 @@ def test_both_require_the_same_fields(path: str) -> None:
 
 
 def test_both_have_the_same_defaults() -> None:
-    spec = parse(specs.stack()).model_dump(by_alias=True, exclude_none=True)
+    spec = parse(specs.stack()).model_dump(mode="json", by_alias=True, exclude_none=True)
     # Members of a union are no defaults of the schema; the parser settles them (design, section 8).
     assert spec["service"].pop("database") == {"sqlite": {"storage": {"size": "1Gi"}}}
     # Stored defaults of images would outlive an upgrade of the operator; the schema only speaks of them.
@@ -108,12 +112,37 @@ def test_defaults_inside_optional_parts_agree() -> None:
             "metrics": {},
         },
         "ingress": {"hosts": {"service": "a.example"}},
+        "alerting": {
+            "receivers": {
+                "slack": {"secretKeyRef": {"name": "slack"}},
+                "email": {
+                    "to": ["a@b"],
+                    "from": "a@b",
+                    "smarthost": "mail:25",
+                    "username": "shop",
+                    "secretKeyRef": {"name": "mail"},
+                },
+                "webhook": {"secretKeyRef": {"name": "hook"}},
+                "pagerDuty": {"secretKeyRef": {"name": "pager"}},
+            },
+            "escalation": {"to": "slack"},
+            "heartbeat": {"secretKeyRef": {"name": "heartbeat"}},
+            "muteTimes": [{"name": "nights", "times": [{"start": "22:00", "end": "24:00"}]}],
+        },
+        "prometheus": {
+            "remoteWrite": [
+                {"url": "http://a", "basicAuth": {"username": "a", "secretKeyRef": {"name": "b"}}},
+                {"url": "http://a", "authorization": {"secretKeyRef": {"name": "b"}}},
+            ]
+        },
     }
     full = defaulted(given, specs.schema()["properties"]["spec"])
     assert full != given
-    plain = parse(specs.stack(given)).model_dump(by_alias=True, exclude_none=True)
-    assert plain["service"] == full["service"]
-    assert plain["ingress"] == full["ingress"]
+    plain = parse(specs.stack(given)).model_dump(mode="json", by_alias=True, exclude_none=True)
+    for part in ("prometheus", "alerting"):
+        plain[part].pop("image")
+    for part in given:
+        assert plain[part] == full[part]
 
 
 @pytest.mark.parametrize("case", specs.valid(), ids=str)
@@ -122,30 +151,57 @@ def test_defaulting_changes_no_meaning(case: specs.Case) -> None:
     assert parse(case.stack | {"spec": full}) == parse(case.stack)
 
 
-@pytest.mark.parametrize("path", [path for path in sorted(CRD | STATUS) if not path.endswith(".*")])
+def _is_described(path: str, fields: dict[str, Node]) -> bool:
+    """A value of a map and a plain entry of a list are told of where the map or list is."""
+    return not path.endswith(".*") and not (path.endswith("[]") and "properties" not in fields[path])
+
+
+@pytest.mark.parametrize("path", [path for path in sorted(CRD | STATUS) if _is_described(path, CRD | STATUS)])
 def test_every_field_is_described_with_an_example(path: str) -> None:
     field = (CRD | STATUS)[path]
     assert field["description"].endswith((".", ")")), "a description is a sentence"
     assert "example" in field
 
 
-@pytest.mark.parametrize("path", [path for path in sorted(CRD) if not path.endswith(".*")])
+#: What else must be there for the example of one field to be a whole spec.
+COMPANIONS = {
+    "spec.service.rateLimitStore": {"service": {"rateLimit": "100/minute"}},
+    "spec.alerting.escalation": {"alerting": {"receivers": {"pagerDuty": {"secretKeyRef": {"name": "pager"}}}}},
+    "spec.alerting.receivers.email.": {
+        "alerting": {"receivers": {"email": {"username": "shop", "secretKeyRef": {"name": "mail"}}}}
+    },
+    "spec.alerting.receivers": {"alerting": {"muteTimes": [{"name": "nights"}]}},
+}
+
+
+def _whole(node: Node, parts: list[str], value: Any) -> Any:
+    """Return an object with `value` at a path, and the example of every required field beside it."""
+    if not parts:
+        return value
+    name, rest = parts[0], parts[1:]
+    if name == "[]":
+        return [_whole(node["items"], rest, value)]
+    needed = {field: node["properties"][field]["example"] for field in node.get("required", [])}
+    return needed | {name: _whole(node["properties"][name], rest, value)}
+
+
+def _merged(one: Any, other: Any) -> Any:
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return one
+    return other | {name: _merged(value, other.get(name)) for name, value in one.items()}
+
+
+@pytest.mark.parametrize("path", [path for path in sorted(CRD) if _is_described(path, CRD)])
 def test_every_example_of_a_field_parses(path: str) -> None:
-    parts = path.split(".")
-    spec = CRD[path]["example"]
-    for part in reversed(parts[1:]):
-        spec = {part: spec}
+    parts = path.replace("[]", ".[]").split(".")
+    spec = _whole(specs.schema()["properties"]["spec"], parts[1:], CRD[path]["example"])
+    for start, companion in COMPANIONS.items():
+        if path.startswith(start):
+            spec = _merged(spec, companion)
     if "sqlite" not in parts and parts[1:2] == ["service"]:
         database = spec["service"].setdefault("database", {"external": {}})
         if "external" in database:
             database["external"].setdefault("secretKeyRef", {}).setdefault("name", "db")
-    if "rateLimitStore" in parts:
-        spec["service"]["rateLimitStore"]["secretKeyRef"].setdefault("name", "redis")
-        spec["service"]["rateLimit"] = "100/minute"
-    if "autoscaling" in parts:
-        spec["service"]["autoscaling"].setdefault("maxReplicas", 6)
-    if "ingress" in parts:
-        spec["ingress"].setdefault("hosts", {"service": "a.example"})
     parse(specs.stack(spec))
 
 
