@@ -17,17 +17,20 @@ import structlog
 
 from inventory_operator import access, handlers, metrics, server
 from inventory_operator.applier import Applier
+from inventory_operator.checks import Checks
 from inventory_operator.cloudnativepg import ClusterWatch
 from inventory_operator.cluster import TRANSIENT, ApiError, Cluster
 from inventory_operator.connection import Connection, connect
+from inventory_operator.facts import Gatherer
 from inventory_operator.lease import Lease
 from inventory_operator.naming import STACK_LABEL
 from inventory_operator.queue import Queue
 from inventory_operator.reconcile import Reconciler
-from inventory_operator.references import ReferenceWatcher
+from inventory_operator.reload import Reloader
 from inventory_operator.resources import STACKS, Resource, watched
 from inventory_operator.store import Store
 from inventory_operator.version import __version__
+from inventory_operator.watcher import ReferenceWatcher
 
 if TYPE_CHECKING:
     from inventory_operator.settings import Settings
@@ -191,7 +194,9 @@ async def run(settings: Settings) -> bool:
     store = Store(queue.add)
     watcher = ReferenceWatcher(cluster, queue.add)
     clusters = ClusterWatch(cluster, store, settings.namespace, lambda: queue.add_all(store.stacks))
-    reconciler = Reconciler(cluster, store, queue, watcher, settings, Applier(cluster, store), clusters)
+    gatherer = Gatherer(cluster, store, watcher, settings, Checks())
+    applier = Applier(cluster, store)
+    reconciler = Reconciler(cluster, store, queue, watcher, settings, applier, clusters, gatherer, Reloader())
     lease = Lease(cluster, settings)
     app = App(connection, settings, cluster, store, queue, watcher, reconciler, lease, clusters, stop)
     return await app.run()

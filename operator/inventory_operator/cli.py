@@ -70,6 +70,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     option("--namespace", "the one namespace to work in")
     option("--operator-namespace", "namespace of the Lease")
     option("--service-image", "image of stacks that name none")
+    option("--runbook-url", "where RUNBOOK.md is published, for the links of alerts")
     option("--http-port", "port of /metrics, /livez and /readyz", type=int)
     option("--log-format", "json or text", choices=("json", "text"))
     option("--log-level", "DEBUG, INFO, WARNING or ERROR", choices=("DEBUG", "INFO", "WARNING", "ERROR"))

@@ -35,8 +35,14 @@ RESTART_ANNOTATION = f"{GROUP}/restart"
 #: On a pod: digest of the configuration it reloads by itself; writing it makes the kubelet refresh the volume at once.
 CONFIG_ANNOTATION = f"{GROUP}/config"
 
+#: On a ConfigMap: keyed digest of the Secrets that its component reads as files, so that a new value is seen at once.
+MOUNTED_ANNOTATION = f"{GROUP}/mounted"
+
 #: ClusterRole that is installed with the operator; the operator may bind it and nothing else.
 KUBELET_CLUSTER_ROLE = "inventory-kubelet-metrics"
+
+#: The headless Service of the operator's own pods (operator/deploy/base/service.yaml).
+OPERATOR_METRICS = "inventory-operator-metrics"
 
 #: namespace and name of a stack.
 Key = tuple[str, str]
@@ -67,6 +73,8 @@ class Names:
     prometheus: str
     alertmanager: str
     grafana: str
+    #: The headless Service through which Alertmanagers find each other, and Prometheus finds all of them.
+    alertmanager_peers: str
     #: CloudNativePG's Cluster, of at most 50 characters; its pods, Services and Secrets are called `<this>-...`.
     database: str
     #: The Secret that CloudNativePG makes for applications, with the key `uri`
@@ -84,6 +92,7 @@ def names(stack: Stack) -> Names:
     children = {component: f"{stack.name}-{_SUFFIX.get(component, component)}" for component in COMPONENTS}
     return Names(
         **children,
+        alertmanager_peers=f"{children['alertmanager']}-peers",
         database=f"{stack.name}-database",
         database_secret=f"{stack.name}-database-app",
         digest_key=f"{stack.name}-digest-key",

@@ -5,37 +5,40 @@ Level-based: whatever the reason for the call, it does the same from what is the
 
 from __future__ import annotations
 
-import base64
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from inventory_operator import metrics, naming, status
+from inventory_operator import events, metrics, naming, status
 from inventory_operator.cloudnativepg import Hold, hold
 from inventory_operator.cluster import TRANSIENT, ApiError, Cluster
 from inventory_operator.diagnosis import GRACE
-from inventory_operator.references import Reference, ReferenceWatcher, digest, references
-from inventory_operator.render import Facts, render
-from inventory_operator.resources import EVENTS, NAMESPACES
+from inventory_operator.failure import Failure
+from inventory_operator.references import Reference, references
+from inventory_operator.render import render
 from inventory_operator.spec import InvalidSpec, Spec, parse
+from inventory_operator.userfiles import user_files
+from inventory_operator.vetting import vetoes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from inventory_operator.applier import Applier
     from inventory_operator.cloudnativepg import ClusterWatch
-    from inventory_operator.failure import Failure
+    from inventory_operator.facts import Gatherer
     from inventory_operator.naming import Key
     from inventory_operator.queue import Queue
+    from inventory_operator.reload import Reloader
     from inventory_operator.settings import Settings
     from inventory_operator.store import Store
+    from inventory_operator.watcher import ReferenceWatcher
 
 log = structlog.get_logger(__name__)
 
 Object = dict[str, Any]
+#: A Secret that is missing comes as an event; this is for what a watch missed.
+LACK_SECONDS = 300.0
 NOT_PERMITTED = "container metrics: NotPermitted (a single-namespace install may not read the kubelet)"
 
 
@@ -50,7 +53,8 @@ class Reconciler:
     settings: Settings
     applier: Applier
     clusters: ClusterWatch
-    _namespace_uids: dict[str, str] = field(default_factory=dict)
+    gatherer: Gatherer
+    reloader: Reloader
 
     async def __call__(self, key: Key) -> None:
         """Reconcile one stack and settle when it comes again; errors end here, sorted by whose turn it is."""
@@ -85,101 +89,97 @@ class Reconciler:
             # Owner references and garbage collection do the rest: a stack has no finalizer.
             self.applier.forget(key)
             # Nothing else lives longer than its stacks: a namespace of this name may come back as another.
-            self._namespace_uids.pop(key[0], None)
+            self.gatherer.forget(key[0])
+            self.reloader.forget(key)
             await self.watcher.want(key, ())
             self.queue.forget(key)
             return "success"
         stack = naming.Stack(*key, raw["metadata"]["uid"])
         spec, problem = _parsed(raw)
         failures: list[Failure] = []
+        again = None
         if spec:
             wanted = references(spec, naming.names(stack))
-            await self.watcher.want(key, {reference.name for reference in wanted})
+            files = {one.wanted for one in user_files(spec)}
+            await self.watcher.want(key, {one.wanted for one in wanted} | files)
             problem = self._missing(stack, wanted)
             if not problem and not spec.paused:
-                failures = await self._make_so(stack, spec, wanted)
+                failures, again = await self._make_so(stack, spec, wanted)
         ready = await self._report(raw, spec, problem, failures)
-        return self._settle(key, problem, failures, ready=ready)
+        return self._settle(key, problem, failures, again if ready or again else GRACE.total_seconds())
 
-    def _settle(self, key: Key, problem: status.Problem | None, failures: list[Failure], *, ready: bool) -> str:
+    def _settle(self, key: Key, problem: status.Problem | None, failures: list[Failure], again: float | None) -> str:
         """Decide when this stack comes again without a change of anything."""
         if any(failure.retry_seconds is None for failure in failures):
             self.queue.retry(key)
             return "error"
         self.queue.forget(key)
-        if failures:
-            self.queue.add_later(key, min(failure.retry_seconds or 0.0 for failure in failures))
-        elif not ready:
-            # What is only starting now may be in trouble by then, without any event that says so.
-            self.queue.add_later(key, GRACE.total_seconds())
+        pauses = [pause for pause in (again, *(failure.retry_seconds for failure in failures)) if pause is not None]
+        if pauses:
+            self.queue.add_later(key, min(pauses))
         return "invalid" if problem else "error" if failures else "success"
 
-    async def _make_so(self, stack: naming.Stack, spec: Spec, wanted: tuple[Reference, ...]) -> list[Failure]:
-        facts = await self._facts(stack, spec, wanted)
+    async def _make_so(
+        self, stack: naming.Stack, spec: Spec, wanted: tuple[Reference, ...]
+    ) -> tuple[list[Failure], float | None]:
+        """Make the children so; return what failed, and in how many seconds to look again whatever happens."""
+        files, refused = await self.gatherer.files(stack, spec)
+        facts = await self.gatherer.facts(stack, spec, wanted, files)
         desired = render(stack, spec, facts)
         failures = await self.applier.create_secrets(stack, desired)
         if failures:
-            return failures
-        if (complete := await self._facts(stack, spec, wanted)) != facts:
+            return failures, None
+        if (complete := await self.gatherer.facts(stack, spec, wanted, files)) != facts:
             desired = render(stack, spec, complete)
         held = self._held(stack, spec, wanted)
-        failures = await self.applier.apply(stack, [one for one in desired if not (held and held.holds(one))])
+        vetoed = await vetoes(self.gatherer.checks, spec, desired)
+        now = [one for one in desired if not ((held and held.holds(one)) or _id(one) in vetoed)]
+        failures = await self.applier.apply(stack, now)
         await self.applier.prune(stack, desired)
+        again = None
         if not failures:
-            await self.applier.refresh_pods(stack, desired)
-        return [*failures, *([held.failure] if held else [])]
+            await self.applier.refresh_pods(stack, now)
+            again = await self._reload(stack, now)
+        lacks = self._lacks(stack, wanted)
+        return [*failures, *([held.failure] if held else []), *refused, *vetoed.values(), *lacks], again
+
+    async def _reload(self, stack: naming.Stack, applied: list[Object]) -> float | None:
+        key, config_map = (stack.namespace, stack.name), ("ConfigMap", naming.names(stack).alertmanager)
+        text = next((one["data"]["alertmanager.yml"] for one in applied if _id(one) == config_map), None)
+        children = [child.obj for child in self.store.of(key).values()]
+        return await self.reloader.reload(key, text, children)
 
     def _held(self, stack: naming.Stack, spec: Spec, wanted: tuple[Reference, ...]) -> Hold | None:
         if not spec.service.database.cloud_native_pg:
             return None
-        lacks = (one.lacks(self.watcher.data(stack.namespace, one.name)) for one in wanted if one.made_here)
+        lacks = (self._lack(stack, one) for one in wanted if one.made_here)
         return hold(naming.names(stack), next(lacks, None), served=self.clusters.served)
 
-    async def _facts(self, stack: naming.Stack, spec: Spec, wanted: tuple[Reference, ...]) -> Facts:
-        """Gather what a render needs to know beside the spec."""
-        kubelet = spec.container_metrics == "kubelet" and self.settings.clusterwide
-        return Facts(
-            service_image=self.settings.service_image,
-            operator_namespace=self.settings.operator_namespace,
-            namespace_uid=await self._namespace_uid(stack.namespace) if kubelet else None,
-            kubelet_insecure_skip_verify=self.settings.kubelet_insecure_skip_verify,
-            secret_digests=self._digests(stack, wanted),
-        )
-
-    async def _namespace_uid(self, namespace: str) -> str | None:
-        if namespace not in self._namespace_uids:
-            found = await self.cluster.get(NAMESPACES, namespace)
-            if not found:
-                return None
-            self._namespace_uids[namespace] = found["metadata"]["uid"]
-        return self._namespace_uids[namespace]
-
-    def _digests(self, stack: naming.Stack, wanted: tuple[Reference, ...]) -> Mapping[str, str]:
-        """Return a keyed digest of the secret values that each component starts with."""
-        names = naming.names(stack)
-        own = self._own_secret(stack, names.digest_key)
-        if not own:
-            return {}
-        values: dict[str, dict[str, str]] = {}
-        for reference in wanted:
-            data = self.watcher.data(stack.namespace, reference.name) or {}
-            used = {f"{reference.name}/{key}": value for key, value in reference.used(data).items()}
-            values.setdefault(reference.component, {}).update(used)
-        if generated := self._own_secret(stack, names.grafana):
-            values.setdefault("grafana", {}).update(generated)
-        key = base64.b64decode(own["key"])
-        return {component: digest(key, used) for component, used in values.items()}
-
-    def _own_secret(self, stack: naming.Stack, name: str) -> dict[str, str] | None:
-        child = self.store.of((stack.namespace, stack.name)).get(("Secret", name))
-        return child.obj.get("data", {}) if child else None
-
     def _missing(self, stack: naming.Stack, wanted: tuple[Reference, ...]) -> status.Problem | None:
+        """Return what no pod could start without, and what is not there."""
         for reference in wanted:
-            lack = reference.lacks(self.watcher.data(stack.namespace, reference.name))
-            if lack and not reference.made_here:
+            lack = self._lack(stack, reference)
+            if lack and not (reference.made_here or reference.mounted):
                 return status.Problem("MissingReference", f"{reference.path}: {lack}")
         return None
+
+    def _lacks(self, stack: naming.Stack, wanted: tuple[Reference, ...]) -> list[Failure]:
+        """Return a failure for each Secret that pods do without until it is there."""
+        return [
+            Failure(
+                one.component,
+                f"Secret {one.name}",
+                "MissingReference",
+                f"{one.path}: {lack}",
+                permanent=True,
+                retry_seconds=LACK_SECONDS,
+            )
+            for one in wanted
+            if one.mounted and (lack := self._lack(stack, one))
+        ]
+
+    def _lack(self, stack: naming.Stack, reference: Reference) -> str | None:
+        return reference.lacks(self.watcher.data("Secret", stack.namespace, reference.name))
 
     async def _report(
         self, raw: Object, spec: Spec | None, problem: status.Problem | None, failures: list[Failure]
@@ -204,38 +204,12 @@ class Reconciler:
         self.store.observe(answer)
         for condition in status.transitions(old, new):
             log.info("condition changed", **{k: condition[k] for k in ("type", "status", "reason", "message")})
-            await self._post_event(raw, condition)
+            await events.post(self.cluster, self.settings.identity, raw, condition, _now())
         return ready
 
-    async def _post_event(self, raw: Object, condition: Object) -> None:
-        good = "False" if condition["type"] in {"Stalled", "Reconciling"} else "True"
-        metadata, now = raw["metadata"], _now()
-        event = {
-            "apiVersion": EVENTS.api_version,
-            "kind": EVENTS.kind,
-            "metadata": {"generateName": f"{metadata['name']}-", "namespace": metadata["namespace"]},
-            "involvedObject": {
-                "apiVersion": naming.API_VERSION,
-                "kind": naming.KIND,
-                "name": metadata["name"],
-                "namespace": metadata["namespace"],
-                "uid": metadata["uid"],
-            },
-            "type": "Normal" if condition["status"] == good or condition["type"] == "Reconciling" else "Warning",
-            "reason": condition["reason"],
-            "message": f"{condition['type']} is {condition['status']}: {condition['message']}"[:1024],
-            "source": {"component": naming.FIELD_MANAGER},
-            "reportingComponent": naming.FIELD_MANAGER,
-            "reportingInstance": self.settings.identity,
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "count": 1,
-        }
-        try:
-            await self.cluster.request("POST", EVENTS.path(metadata["namespace"]), event)
-        except (ApiError, *TRANSIENT) as error:
-            # An Event is a courtesy: the status has said it already.
-            log.warning("the Event was not posted", error=str(error))
+
+def _id(manifest: Object) -> tuple[str, str]:
+    return manifest["kind"], manifest["metadata"]["name"]
 
 
 def _parsed(raw: Object) -> tuple[Spec | None, status.Problem | None]:

@@ -1,42 +1,26 @@
-"""The objects that a spec refers to by name: which they are, what they hold, and when that changes.
+"""The objects that a spec refers to by name: which they are, what they must hold, and who uses it how.
 
-A label selector can't see a user's Secret, so each name has a watch of its own. Values stay in memory; it logs none.
+Pure: it judges data that it is given, and never asks the API server.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import hashlib
 import hmac
-import random
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import structlog
-
-from inventory_operator.cluster import TRANSIENT, ApiError, Cluster
-from inventory_operator.resources import SECRETS
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from inventory_operator.naming import Key, Names
-    from inventory_operator.servicespec import Service
-    from inventory_operator.spec import Spec
+    from inventory_operator.alertingspec import Alerting
+    from inventory_operator.naming import Names
+    from inventory_operator.servicespec import SecretKeyRef, Service
+    from inventory_operator.spec import Prometheus, Spec
 
-log = structlog.get_logger(__name__)
-
-#: A watch ends and begins anew this often; the list in between finds what it missed.
-WATCH_SECONDS = 290
-RETRY_SECONDS = 2.0
-#: Longer than one request may take; a worker waits no longer for an API server that does not answer.
-LIST_SECONDS = 35.0
-GONE = 410
 #: A file of TOKENS_DIR (service/inventory_service): the scope of a token is the end of its name.
 TOKEN_KEY = (r"[A-Za-z0-9][-._A-Za-z0-9]{0,99}\.(read|write|admin)", "NAME.SCOPE with the scope read, write or admin")
-Name = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +36,13 @@ class Reference:
     shape: tuple[str, str] = ("", "")
     #: Whether it comes of what the stack itself applies, so that nothing but its component waits for it.
     made_here: bool = False
+    #: Whether pods read it as files again and again: they start without it, and a change restarts nothing.
+    mounted: bool = False
+
+    @property
+    def wanted(self) -> tuple[str, str]:
+        """Kind and name, as the watcher wants them."""
+        return ("Secret", self.name)
 
     def used(self, data: Mapping[str, str]) -> dict[str, str]:
         """Return the part of the Secret's `data` that the component starts with."""
@@ -73,11 +64,13 @@ class Reference:
 
 
 def references(spec: Spec, names: Names) -> tuple[Reference, ...]:
-    """Return every Secret that `spec` refers to and that a component can't run without.
+    """Return every Secret that `spec` refers to.
 
     Not the certificate of an ingress: cert-manager makes it after the ingress.
     """
-    found = list(_of_the_service(spec.service, names))
+    found = [*_of_the_service(spec.service, names), *_of_prometheus(spec.prometheus)]
+    if spec.alerting.enabled:
+        found += _of_alerting(spec.alerting)
     if spec.grafana.enabled and spec.grafana.admin_secret_name:
         keys = ("admin-user", "admin-password")
         found.append(Reference("grafana", spec.grafana.admin_secret_name, keys, "spec.grafana.adminSecretName"))
@@ -99,81 +92,34 @@ def _of_the_service(service: Service, names: Names) -> Iterator[Reference]:
         yield Reference("service", service.authentication.tokens_secret_name, (), path, shape=TOKEN_KEY)
 
 
+def _of_prometheus(prometheus: Prometheus) -> Iterator[Reference]:
+    for index, name in enumerate(prometheus.secrets):
+        yield Reference("prometheus", name, (), f"spec.prometheus.secrets[{index}]", mounted=True)
+    for index, write in enumerate(prometheus.remote_write):
+        for field, credentials in (("basicAuth", write.basic_auth), ("authorization", write.authorization)):
+            if credentials:
+                path = f"spec.prometheus.remoteWrite[{index}].{field}.secretKeyRef"
+                yield _mounted("prometheus", credentials.secret_key_ref, path)
+
+
+def _of_alerting(alerting: Alerting) -> Iterator[Reference]:
+    receivers = alerting.receivers
+    named = {"slack": receivers.slack, "webhook": receivers.webhook, "pagerDuty": receivers.pager_duty}
+    for name, receiver in named.items():
+        if receiver:
+            yield _mounted("alertmanager", receiver.secret_key_ref, f"spec.alerting.receivers.{name}.secretKeyRef")
+    if receivers.email and receivers.email.secret_key_ref:
+        path = "spec.alerting.receivers.email.secretKeyRef"
+        yield _mounted("alertmanager", receivers.email.secret_key_ref, path)
+    if alerting.heartbeat:
+        yield _mounted("alertmanager", alerting.heartbeat.secret_key_ref, "spec.alerting.heartbeat.secretKeyRef")
+
+
+def _mounted(component: str, ref: SecretKeyRef, path: str) -> Reference:
+    return Reference(component, ref.name, (ref.key,), path, mounted=True)
+
+
 def digest(key: bytes, values: Mapping[str, str]) -> str:
     """Return a keyed digest of secret values: it tells that they changed, and can't be searched for what they are."""
     message = "\0".join(f"{name}\0{value}" for name, value in sorted(values.items()))
     return hmac.new(key, message.encode(), hashlib.sha256).hexdigest()[:24]
-
-
-class ReferenceWatcher:
-    """Keeps the data of every referenced Secret; `changed` is called with each stack that a change concerns."""
-
-    def __init__(self, cluster: Cluster, changed: Callable[[Key], None]) -> None:
-        self._cluster = cluster
-        self._changed = changed
-        self._data: dict[Name, dict[str, str] | None] = {}
-        self._wanted: dict[Name, set[Key]] = {}
-        self._tasks: dict[Name, asyncio.Task[None]] = {}
-        self._listed: dict[Name, asyncio.Event] = {}
-
-    async def want(self, key: Key, names: Iterable[str]) -> None:
-        """Watch exactly these names for `key`, and wait until what they hold is known; else TimeoutError."""
-        wanted = {(key[0], name) for name in names}
-        for name in [name for name, keys in self._wanted.items() if key in keys and name not in wanted]:
-            self._drop(name, key)
-        for name in wanted:
-            self._wanted.setdefault(name, set()).add(key)
-            if name not in self._tasks:
-                self._listed[name] = asyncio.Event()
-                self._tasks[name] = asyncio.create_task(self._follow(name))
-        async with asyncio.timeout(LIST_SECONDS):
-            for name in wanted:
-                await self._listed[name].wait()
-
-    def data(self, namespace: str, name: str) -> dict[str, str] | None:
-        """Return the (base64) data of a wanted Secret; None where there is no such Secret."""
-        return self._data.get((namespace, name))
-
-    async def close(self) -> None:
-        """End every watch."""
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-
-    def _drop(self, name: Name, key: Key) -> None:
-        self._wanted[name].discard(key)
-        if not self._wanted[name]:
-            self._tasks.pop(name).cancel()
-            for memory in (self._wanted, self._data, self._listed):
-                memory.pop(name, None)
-
-    async def _follow(self, name: Name) -> None:
-        while True:
-            try:
-                await self._list_and_watch(name)
-            except (*TRANSIENT, ApiError) as error:
-                if not (isinstance(error, ApiError) and error.code == GONE):
-                    said = str(error) or type(error).__name__
-                    log.warning("reference watch broke", namespace=name[0], secret=name[1], error=said)
-                await asyncio.sleep(RETRY_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
-
-    async def _list_and_watch(self, name: Name) -> None:
-        namespace, selector = name[0], f"metadata.name={name[1]}"
-        objects, version = await self._cluster.list(SECRETS, namespace, fieldSelector=selector)
-        self._see(name, objects[0] if objects else None)
-        events = self._cluster.watch(
-            SECRETS, namespace, WATCH_SECONDS, fieldSelector=selector, resourceVersion=str(version)
-        )
-        async with contextlib.aclosing(events) as stream:
-            async for event in stream:
-                self._see(name, None if event["type"] == "DELETED" else event["object"])
-
-    def _see(self, name: Name, secret: dict[str, Any] | None) -> None:
-        data = None if secret is None else secret.get("data", {})
-        first = not self._listed[name].is_set()
-        if first or data != self._data.get(name):
-            self._data[name] = data
-            self._listed[name].set()
-            if not first:
-                for key in self._wanted[name]:
-                    self._changed(key)

@@ -31,8 +31,14 @@ class Facts:
     namespace_uid: str | None = None
     #: Whether kubelets have certificates that the cluster's CA did not sign.
     kubelet_insecure_skip_verify: bool = False
-    #: Component -> HMAC of the keys it uses of the Secrets it refers to.
+    #: Where RUNBOOK.md is published; None where it is not.
+    runbook_url: str | None = None
+    #: Component -> HMAC of the keys it uses of the Secrets it starts with.
     secret_digests: Mapping[str, str] = field(default_factory=dict)
+    #: Component -> HMAC of the keys it uses of the Secrets it reads again and again.
+    mounted_digests: Mapping[str, str] = field(default_factory=dict)
+    #: Component -> key of its ConfigMap -> content: the checked files of users.
+    user_files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def render(stack: naming.Stack, spec: Spec, facts: Facts) -> list[dict[str, Any]]:
@@ -51,8 +57,10 @@ def render(stack: naming.Stack, spec: Spec, facts: Facts) -> list[dict[str, Any]
 
 
 def config_digest(config_map: Mapping[str, Any]) -> str:
-    """Return the digest of a whole ConfigMap; written on a pod it makes the kubelet refresh the files at once."""
-    return _digest(config_map.get("data", {}))
+    """Return the digest of all that a component reads; written on a pod it makes the kubelet refresh files at once."""
+    annotations = config_map["metadata"].get("annotations", {})
+    mounted = annotations.get(naming.MOUNTED_ANNOTATION)
+    return _digest([config_map.get("data", {}), mounted] if mounted else config_map.get("data", {}))
 
 
 def _outlives(obj: Mapping[str, Any]) -> bool:
@@ -79,15 +87,22 @@ def _component(component: Component, context: Mapping[str, Any]) -> Iterator[dic
     texts = {file: file.text(context) for file in component.config}
     files = {file: text for file, text in texts.items() if text.strip()}
     if files:
-        data = {file.key: text for file, text in files.items()}
-        name = getattr(context["names"], component.name)
-        objects.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
+        objects.append(_config_map(component.name, files, context))
     restart = _restart_digest(files, facts.secret_digests.get(component.name))
     for obj in objects:
         obj["metadata"]["labels"] = dict(labels)
         if restart and obj["kind"] == "Deployment":
             obj["spec"]["template"]["metadata"].setdefault("annotations", {})[naming.RESTART_ANNOTATION] = restart
         yield obj
+
+
+def _config_map(component: str, files: Mapping[ConfigFile, str], context: Mapping[str, Any]) -> dict[str, Any]:
+    facts = context["facts"]
+    metadata: dict[str, Any] = {"name": getattr(context["names"], component)}
+    if mounted := facts.mounted_digests.get(component):
+        metadata["annotations"] = {naming.MOUNTED_ANNOTATION: mounted}
+    data = {file.key: text for file, text in files.items()} | dict(facts.user_files.get(component, {}))
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
 def _restart_digest(files: Mapping[ConfigFile, str], secrets: str | None) -> str | None:

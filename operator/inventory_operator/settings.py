@@ -38,6 +38,8 @@ class Settings:
     service_image: str = f"docker.io/inventorystack/inventory-service:{__version__}"
     #: For clusters whose kubelets serve self-signed certificates (kind, minikube): Prometheus does not verify them.
     kubelet_insecure_skip_verify: bool = False
+    #: Where RUNBOOK.md is published, for the links of alerts; without it they lead to the stack's own Grafana.
+    runbook_url: str | None = None
     #: Stacks worked on at the same time, and requests under way at the same time.
     workers: int = 16
     concurrency: int = 32

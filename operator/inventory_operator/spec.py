@@ -87,6 +87,17 @@ class RemoteWrite(Model):
             contradict([("", "choose at most one of basicAuth and authorization")])
         return self
 
+    @property
+    def credentials(self) -> SecretKeyRef | None:
+        """The Secret with the password or the token; None where the receiver asks for nothing."""
+        given = self.basic_auth or self.authorization
+        return given.secret_key_ref if given else None
+
+    @property
+    def credentials_file(self) -> str:
+        """The name of the file with it; the name of a Secret has no `_`, so no two keys share one."""
+        return f"{self.credentials.name}_{self.credentials.key}" if self.credentials else ""
+
 
 UserFiles = Annotated[tuple[ConfigMapKeyRef, ...], MaxLen(20)]
 
@@ -111,6 +122,11 @@ class Prometheus(Model):
     #: Mounted at /etc/prometheus/secrets/<name>, for the credentials of scrape configurations.
     secrets: Annotated[tuple[ObjectName, ...], MaxLen(20)] = Field((), strict=False)
     remote_write: Annotated[tuple[RemoteWrite, ...], MaxLen(10)] = Field((), strict=False)
+
+    @property
+    def credentials(self) -> dict[str, SecretKeyRef]:
+        """The Secrets of all receivers of samples, by the name of the file."""
+        return {write.credentials_file: write.credentials for write in self.remote_write if write.credentials}
 
 
 class Grafana(Model):

@@ -88,10 +88,18 @@ def same(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 def transitions(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Object]:
     """Return the conditions of `new` whose status is another than in `old`: what an Event is worth.
 
+    So is another thing that a person has to change: Stalled stays True, with another message.
+
     Every part of a new stack begins as False or Unknown: that is no news yet.
     """
     before = {c["type"]: {c["status"]} for c in old.get("conditions", ())}
-    return [c for c in new["conditions"] if c["status"] not in before.get(c["type"], {"False", "Unknown"})]
+    stalled = {c["message"] for c in old.get("conditions", ()) if (c["type"], c["status"]) == ("Stalled", "True")}
+    return [
+        c
+        for c in new["conditions"]
+        if c["status"] not in before.get(c["type"], {"False", "Unknown"})
+        or (stalled and (c["type"], c["status"]) == ("Stalled", "True") and c["message"] not in stalled)
+    ]
 
 
 def _components(observed: Observed) -> list[str]:

@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from jinja2.runtime import Context
 
 #: What templates see of naming besides `names`, `labels` and `selector`.
-_GLOBALS = ("COMPONENT_LABEL", "GENERATE_ANNOTATION", "KUBELET_CLUSTER_ROLE", "REPLICA_LABEL", "STACK_LABEL")
+_GLOBALS = (
+    "COMPONENT_LABEL",
+    "GENERATE_ANNOTATION",
+    "KUBELET_CLUSTER_ROLE",
+    "OPERATOR_METRICS",
+    "REPLICA_LABEL",
+    "STACK_LABEL",
+)
 #: What JSON allows inside a string, and YAML folds or refuses.
 _NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")
 _HOLE = re.compile(r"__hole_(\d+)__")

@@ -1,26 +1,18 @@
-"""Which Secrets a spec refers to, the digest of what they hold, and when a change concerns which stack."""
+"""Which Secrets a spec refers to, what they lack, and the digest of what they hold."""
 
 from __future__ import annotations
-
-import asyncio
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from inventory_operator.naming import Stack, names
-from inventory_operator.references import TOKEN_KEY, Reference, ReferenceWatcher, digest, references
+from inventory_operator.references import TOKEN_KEY, Reference, digest, references
 from inventory_operator.spec import parse
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-Object = dict[str, Any]
 KEY = b"0123456789abcdef"
 NAMES = names(Stack("ns", "shop", "uid"))
-SHOP, OTHER = ("ns", "shop"), ("ns", "other")
 
 
-def spec(**fields: Any):
+def spec(**fields):
     return parse({"metadata": {"name": "shop"}, "spec": fields})
 
 
@@ -102,83 +94,30 @@ def test_the_digest_needs_the_key() -> None:
     assert digest(KEY, {"a": "1"}) != digest(b"another key", {"a": "1"})
 
 
-class FakeCluster:
-    """One namespace of Secrets; events are handed to the watch that is open for the name."""
-
-    def __init__(self) -> None:
-        self.secrets: dict[str, Object] = {}
-        self.lists: list[str] = []
-        self.events: dict[str, asyncio.Queue[Object]] = {}
-
-    async def list(self, _: Any, __: str, **query: str) -> tuple[list[Object], int]:
-        name = query["fieldSelector"].removeprefix("metadata.name=")
-        self.lists.append(name)
-        return [self.secrets[name]] if name in self.secrets else [], 1
-
-    async def watch(self, _: Any, __: str, ___: int, **query: str) -> AsyncIterator[Object]:
-        queue = self.events.setdefault(query["fieldSelector"].removeprefix("metadata.name="), asyncio.Queue())
-        while True:
-            yield await queue.get()
-
-    async def tell(self, name: str, kind: str, data: dict[str, str] | None = None) -> None:
-        self.events.setdefault(name, asyncio.Queue()).put_nowait({"type": kind, "object": {"data": data or {}}})
-        for _ in range(20):
-            await asyncio.sleep(0)
-
-
-@pytest.fixture
-def cluster() -> FakeCluster:
-    return FakeCluster()
-
-
-@pytest.fixture
-def changed() -> list[Any]:
-    return []
-
-
-@pytest.fixture
-async def watcher(cluster, changed) -> AsyncIterator[ReferenceWatcher]:
-    watcher = ReferenceWatcher(cluster, changed.append)
-    yield watcher
-    await watcher.close()
-
-
-async def test_what_a_wanted_secret_holds_is_known_before_want_returns(cluster, watcher, changed) -> None:
-    cluster.secrets["pg"] = {"data": {"url": "x"}}
-    await watcher.want(SHOP, {"pg", "missing"})
-    assert watcher.data("ns", "pg") == {"url": "x"}
-    assert watcher.data("ns", "missing") is None
-    assert changed == [], "the one who asked knows"
-
-
-async def test_only_a_change_of_the_data_is_told_and_to_every_stack_that_wants_it(cluster, watcher, changed) -> None:
-    cluster.secrets["pg"] = {"data": {"url": "x"}}
-    await watcher.want(SHOP, {"pg"})
-    await watcher.want(OTHER, {"pg"})
-    assert cluster.lists == ["pg"], "one watch for both"
-    await cluster.tell("pg", "MODIFIED", {"url": "x"})
-    assert changed == []
-    await cluster.tell("pg", "MODIFIED", {"url": "y"})
-    assert sorted(changed) == [OTHER, SHOP]
-    assert watcher.data("ns", "pg") == {"url": "y"}
-
-
-async def test_a_secret_that_comes_or_goes_is_told(cluster, watcher, changed) -> None:
-    await watcher.want(SHOP, {"pg"})
-    await cluster.tell("pg", "ADDED", {"url": "x"})
-    await cluster.tell("pg", "DELETED", {"url": "x"})
-    assert changed == [SHOP, SHOP]
-    assert watcher.data("ns", "pg") is None
-
-
-async def test_what_nobody_wants_any_more_is_not_watched(cluster, watcher, changed) -> None:
-    cluster.secrets["pg"] = {"data": {"url": "x"}}
-    await watcher.want(SHOP, {"pg"})
-    await watcher.want(OTHER, {"pg"})
-    await watcher.want(SHOP, ())
-    await cluster.tell("pg", "MODIFIED", {"url": "y"})
-    assert changed == [OTHER]
-    await watcher.want(OTHER, ())
-    await cluster.tell("pg", "MODIFIED", {"url": "z"})
-    assert changed == [OTHER]
-    assert watcher.data("ns", "pg") is None
+def test_what_pods_read_as_files_is_mounted() -> None:
+    alerting = {
+        "receivers": {
+            "slack": {"secretKeyRef": {"name": "slack"}},
+            "email": {
+                "to": ["a@b"],
+                "from": "a@b",
+                "smarthost": "mail:25",
+                "username": "shop",
+                "secretKeyRef": {"name": "mail"},
+            },
+            "pagerDuty": {"secretKeyRef": {"name": "pager"}},
+        },
+        "heartbeat": {"secretKeyRef": {"name": "heart", "key": "link"}},
+    }
+    write = {"url": "http://a", "authorization": {"secretKeyRef": {"name": "bearer"}}}
+    found = found_in(spec(alerting=alerting, prometheus={"secrets": ["jobs"], "remoteWrite": [write]}))
+    assert all(one.mounted for one in found)
+    assert {(one.component, one.path.removeprefix("spec."), one.name, one.keys) for one in found} == {
+        ("prometheus", "prometheus.secrets[0]", "jobs", ()),
+        ("prometheus", "prometheus.remoteWrite[0].authorization.secretKeyRef", "bearer", ("token",)),
+        ("alertmanager", "alerting.receivers.slack.secretKeyRef", "slack", ("url",)),
+        ("alertmanager", "alerting.receivers.email.secretKeyRef", "mail", ("password",)),
+        ("alertmanager", "alerting.receivers.pagerDuty.secretKeyRef", "pager", ("routing-key",)),
+        ("alertmanager", "alerting.heartbeat.secretKeyRef", "heart", ("link",)),
+    }
+    assert found_in(spec(alerting={**alerting, "enabled": False})) == ()
