@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from tests.rendered import inputs, sets
+from tests.rendered import ROOT, inputs, sets
 
 EXPECTED = Path(__file__).parent / "expected"
 HINT = "If the change is wanted: python -m pytest tests/golden --update-golden, then read the diff."
@@ -27,11 +28,18 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
 Dumper.add_representer(str, _text)
 
 
+@cache
+def verbatim() -> dict[str, str]:
+    """Every file of templates that is the same for all stacks, by its content."""
+    files = [file for file in (ROOT / "templates").glob("*/config/*/*") if file.suffix != ".j2"]
+    return {file.read_text("utf-8"): f"(as in {file.relative_to(ROOT)})" for file in files}
+
+
 def golden(objects: list[dict[str, Any]]) -> str:
-    """Return the objects as YAML; dashboards are left to their own test."""
+    """Return the objects as YAML; of what is the same for all stacks only where it comes from."""
     shown = []
     for obj in objects:
-        data = {key: "(see templates)" if key.endswith(".json") else text for key, text in obj.get("data", {}).items()}
+        data = {key: verbatim().get(text, text) for key, text in obj.get("data", {}).items()}
         shown.append(obj | {"data": data} if data else obj)
     return yaml.dump_all(shown, Dumper=Dumper, width=120, sort_keys=True)
 
