@@ -16,6 +16,8 @@ from typing import Any, Self
 
 import yaml
 
+from cluster.build import binary
+
 ROOT = Path(__file__).parents[2]
 USER = "system:serviceaccount:{namespace}:inventory-operator"
 #: Renewing a Lease and asking for one's rights change nothing that anybody watches.
@@ -43,7 +45,9 @@ class Operator:
         self.port = free_port()
         self.log = log
         self._command = [sys.executable, "-m", "inventory_operator", "run", "--http-port", str(self.port), *flags]
-        self._environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1"}
+        # As in its image: what judges configuration is on the path.
+        path = ":".join([*(str(binary(name).parent) for name in ("promtool", "amtool")), os.environ["PATH"]])
+        self._environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1", "PATH": path}
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
