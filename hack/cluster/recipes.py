@@ -73,7 +73,8 @@ RECIPES = (
         _commands("github.com/prometheus/prometheus", "prometheus", "promtool"),
         110,
         "-s -w -X github.com/prometheus/common/version.Version=3.16.0",
-        tags="remove_all_sd,enable_kubernetes_sd",
+        # The ways to find targets that our own jobs and most of users need; each cloud has its own, and they are large.
+        tags="remove_all_sd,enable_kubernetes_sd,enable_dns_sd,enable_file_sd,enable_http_sd",
     ),
     Recipe(
         "alertmanager",
