@@ -1,4 +1,4 @@
-"""Two or three Alertmanagers are one: each has a volume of its own, they find each other, and nobody else joins them."""
+"""Two or three Alertmanagers act as one: each has a volume of its own, they find each other, and nobody else joins."""
 
 from __future__ import annotations
 
