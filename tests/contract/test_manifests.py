@@ -60,7 +60,7 @@ def test_every_object_fits_server_side_apply(name: str, obj: dict[str, Any]) -> 
     assert not {"status", "stringData"} & obj.keys()
     assert "creationTimestamp" not in obj["metadata"]
     for port in obj["spec"].get("ports", []) if obj["kind"] == "Service" else []:
-        assert port["protocol"] == "TCP"
+        assert port["protocol"] == ("UDP" if port["name"].endswith("-udp") else "TCP")
     assert obj == json.loads(json.dumps(obj))
 
 
@@ -78,7 +78,8 @@ def test_small_enough_for_client_side_apply(name: str, obj: dict[str, Any]) -> N
 @each_deployment
 def test_selectors_are_the_frozen_labels_without_a_version(name: str, obj: dict[str, Any]) -> None:
     selector = obj["spec"]["selector"]["matchLabels"]
-    assert selector.keys() == {naming.STACK_LABEL, naming.COMPONENT_LABEL}
+    replica = {naming.REPLICA_LABEL} if selector[naming.COMPONENT_LABEL] == "alertmanager" else set()
+    assert selector.keys() == {naming.STACK_LABEL, naming.COMPONENT_LABEL} | replica
     assert selector.items() <= obj["spec"]["template"]["metadata"]["labels"].items()
     assert "app.kubernetes.io/version" not in obj["spec"]["template"]["metadata"]["labels"]
 
@@ -147,12 +148,23 @@ def test_every_container_that_stays_is_probed_three_times(name: str, obj: dict[s
 
 @pytest.mark.parametrize("name", sets())
 def test_services_lead_to_ports_of_pods(name: str) -> None:
+    deployments = [obj for obj in sets()[name] if obj["kind"] == "Deployment"]
     for service in (obj for obj in sets()[name] if obj["kind"] == "Service"):
-        deployment = one(sets()[name], "Deployment", service["metadata"]["name"])
-        assert service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"]
-        ports = {port["name"]: port["containerPort"] for port in pod_of(deployment)["containers"][0]["ports"]}
-        for port in service["spec"]["ports"]:
-            assert ports[port["targetPort"]] == port["port"]
+        selected = service["spec"]["selector"].items()
+        behind = [one for one in deployments if selected <= one["spec"]["selector"]["matchLabels"].items()]
+        assert behind
+        for deployment in behind:
+            ports = {port["name"]: port["containerPort"] for port in pod_of(deployment)["containers"][0]["ports"]}
+            for port in service["spec"]["ports"]:
+                assert ports[port["targetPort"]] == port["port"]
+
+
+@pytest.mark.parametrize("name", sets())
+def test_no_pod_is_selected_by_two_deployments(name: str) -> None:
+    deployments = [obj["spec"] for obj in sets()[name] if obj["kind"] == "Deployment"]
+    for spec in deployments:
+        labels = spec["template"]["metadata"]["labels"].items()
+        assert len([one for one in deployments if one["selector"]["matchLabels"].items() <= labels]) == 1
 
 
 @pytest.mark.parametrize("name", sets())

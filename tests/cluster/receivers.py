@@ -1,0 +1,153 @@
+"""Those who are told of alerts, for tests: a web server and a mail server, real ones, that keep what they get.
+
+They never look at what it says; that is for the test.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import socket
+from typing import TYPE_CHECKING, Any, Self
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
+    from aiosmtpd.smtp import Envelope, LoginPassword, Session
+
+
+@dataclass(frozen=True)
+class Post:
+    """One request: where to, what, and when (monotonic seconds)."""
+
+    path: str
+    body: dict[str, Any]
+    at: float
+
+    @property
+    def attachment(self) -> dict[str, str]:
+        """What Slack would show."""
+        (only,) = self.body["attachments"]
+        return only
+
+    @property
+    def alerts(self) -> set[str]:
+        """The names of the alerts, where the body is Alertmanager's own JSON."""
+        return {alert["labels"]["alertname"] for alert in self.body["alerts"]}
+
+
+class Posts:
+    """A context manager around a web server that answers each POST as Slack does, with `ok`."""
+
+    def __init__(self, address: str) -> None:
+        kept: list[Post] = []
+
+        class Keep(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                kept.append(Post(self.path, body, time.monotonic()))
+                self.send_response(200)
+                self.send_header("Content-Type", "text/plain")
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"ok")
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self._kept = kept
+        self._server = ThreadingHTTPServer((address, 0), Keep)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        self._address = address
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def url(self, path: str) -> str:
+        """The URL of a path."""
+        return f"http://{self._address}:{self._server.server_port}{path}"
+
+    def at(self, path: str) -> list[Post]:
+        """What was posted to a path, the oldest first."""
+        return [post for post in self._kept if post.path == path]
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One mail as the server got it."""
+
+    sender: str
+    recipients: list[str]
+    message: EmailMessage
+
+    def part(self, kind: str) -> str:
+        """The text of the part `plain` or `html`."""
+        found = self.message.get_body((kind,))
+        assert found is not None
+        return str(found.get_content())
+
+
+class Mails:
+    """A context manager around an SMTP server that takes mail from one account only."""
+
+    def __init__(self, address: str, account: str, password: str) -> None:
+        with socket() as probe:
+            probe.bind((address, 0))
+            self.smarthost = f"{address}:{probe.getsockname()[1]}"
+        self.kept: list[Mail] = []
+        self.refused = 0
+        self._account = (account.encode(), password.encode())
+
+    def __enter__(self) -> Self:
+        host, port = self.smarthost.split(":")
+        self._controller = _Controller(self, hostname=host, port=int(port))
+        self._controller.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._controller.stop()
+
+    def check(
+        self, _server: SMTP, _session: Session, _envelope: Envelope, _how: str, given: LoginPassword
+    ) -> AuthResult:
+        """Say whether it is the account's password."""
+        success = (given.login, given.password) == self._account
+        self.refused += not success
+        return AuthResult(success=success)
+
+    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        """Keep a mail; whoever has not said who it is gets what RFC 4954 says."""
+        if not session.authenticated:
+            return "530 5.7.0 Authentication required"
+        assert isinstance(envelope.content, bytes)
+        message = message_from_bytes(envelope.content, policy=policy.default)
+        self.kept.append(Mail(str(envelope.mail_from), envelope.rcpt_tos, message))
+        return "250 OK"
+
+
+class _Server(SMTP):
+    """With the words that most servers ask by, and Alertmanager understands."""
+
+    AuthLoginUsernameChallenge = "Username:"
+    AuthLoginPasswordChallenge = "Password:"
+
+
+class _Controller(Controller):
+    def factory(self) -> SMTP:
+        """Offer LOGIN only: Go's library sends PLAIN through TLS or not at all."""
+        return _Server(
+            self.handler, authenticator=self.handler.check, auth_require_tls=False, auth_exclude_mechanism=["PLAIN"]
+        )

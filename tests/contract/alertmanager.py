@@ -1,0 +1,109 @@
+"""What is rendered for Alertmanager, laid out on this machine as in a pod, for the real programs.
+
+It changes nothing of what is rendered but the folders.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import contextmanager
+from functools import cache
+from socket import socket
+from typing import TYPE_CHECKING, Any
+
+import requests
+import yaml
+from tests.integration.api import eventually
+from tests.rendered import ROOT, one, rendered, stack
+
+from cluster.build import binary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+POD_FOLDER = "/etc/alertmanager/"
+RULES = ROOT / "templates/prometheus/config/reload"
+
+Objects = list[dict[str, Any]]
+Labels = dict[str, str]
+
+
+def alerting(**fields: Any) -> Objects:
+    """Return the objects of a stack with these fields under `alerting`."""
+    return rendered(stack(alerting=fields))
+
+
+def files(objects: Objects) -> dict[str, str]:
+    """Return what lies in Alertmanager's folder for configuration."""
+    data: dict[str, str] = one(objects, "ConfigMap", "shop-alertmanager")["data"]
+    return data
+
+
+def config(objects: Objects) -> dict[str, Any]:
+    parsed: dict[str, Any] = yaml.safe_load(files(objects)["alertmanager.yml"])
+    return parsed
+
+
+def written(objects: Objects, folder: Path) -> Path:
+    """Write the files below `folder` instead of POD_FOLDER, and return the path of the configuration."""
+    (folder / "config").mkdir()
+    for name, text in files(objects).items():
+        (folder / "config" / name).write_text(text.replace(POD_FOLDER, f"{folder}/"))
+    return folder / "config" / "alertmanager.yml"
+
+
+@cache
+def alerts() -> dict[str, Labels]:
+    """Return the labels of every alert that ships, by its name."""
+    found = {}
+    for file in RULES.glob("*.rules.yml"):
+        for group in yaml.safe_load(file.read_text())["groups"]:
+            found |= {rule["alert"]: rule["labels"] for rule in group["rules"] if "alert" in rule}
+    return found
+
+
+class Running:
+    """A real Alertmanager on this machine."""
+
+    def __init__(self, url: str) -> None:
+        self._url = f"{url}/api/v2/alerts"
+
+    def fire(self, *alerts: dict[str, Any]) -> None:
+        """Send alerts as Prometheus does."""
+        requests.post(self._url, json=alerts, timeout=10).raise_for_status()
+
+    def held_back(self) -> set[tuple[str, str]]:
+        """Return stack and name of each alert that another one holds back."""
+        shown = requests.get(self._url, timeout=10).json()
+        held = [alert["labels"] for alert in shown if alert["status"]["inhibitedBy"]]
+        return {(labels["stack"], labels["alertname"]) for labels in held}
+
+
+@contextmanager
+def running(objects: Objects, folder: Path) -> Iterator[Running]:
+    """Start Alertmanager with what was rendered, alone, and end it."""
+    file = written(objects, folder)
+    with socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    command = [
+        str(binary("alertmanager")),
+        f"--config.file={file}",
+        f"--storage.path={folder / 'data'}",
+        f"--web.listen-address={address}",
+        "--cluster.listen-address=",
+    ]
+    with (folder / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        try:
+            eventually(lambda: _ready(f"http://{address}"), f"Alertmanager to start, see {folder / 'log'}", 30)
+            yield Running(f"http://{address}")
+        finally:
+            process.terminate()
+
+
+def _ready(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/-/ready", timeout=5).ok
+    except requests.ConnectionError:
+        return False

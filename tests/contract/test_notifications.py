@@ -1,0 +1,202 @@
+"""What a real Alertmanager with the rendered configuration sends, to whom, and what it holds back."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.cluster.receivers import Mails, Posts
+from tests.contract.alertmanager import Labels, Running, alerting, alerts, running
+from tests.integration.api import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HOST, PASSWORD = "127.0.0.1", "swordfish"
+SERVICE = {name for name, labels in alerts().items() if labels["domain"] == "service"}
+BURN = {f"{what}BudgetBurn{how}" for what in ("Availability", "Latency") for how in ("Fast", "Slow")}
+#: Who fires, and who is then not told of.
+HOLDS_BACK = {
+    "ProductOutOfStock": {"ProductLowStock", "ProductStockOutPredicted"},
+    "ProductLowStock": {"ProductStockOutPredicted"},
+    "InventoryDown": SERVICE - {"InventoryDown"},
+    "InventoryDatabaseDown": BURN
+    | {"ServiceErrorsHigh", "ServiceSlow", "InventoryStockCollectorDown", "ServicePodDown"},
+    "AvailabilityBudgetBurnFast": {"AvailabilityBudgetBurnSlow"},
+    "LatencyBudgetBurnFast": {"LatencyBudgetBurnSlow"},
+    "OperatorDown": {"OperatorNoLeader", "OperatorReconcileErrors", "OperatorQueueStuck", "OperatorHotLoop"},
+}
+RUNBOOK, DASHBOARD = "https://example.com/RUNBOOK.md#productoutofstock", "https://grafana.example/d/overview?a=1&b=2"
+TEXTS = {
+    "summary": "<!channel> & Mug is out of stock.",
+    "description": "It can't be sold.",
+    "runbook_url": RUNBOOK,
+    "dashboard_url": DASHBOARD,
+}
+TITLE = "[FIRING] ProductOutOfStock in stack shop/shop"
+
+
+def alert(name: str, annotations: Labels | None = None, **labels: str) -> dict[str, Any]:
+    """Return an alert as Prometheus sends it; it began two minutes ago, so that nobody waits for others like it."""
+    known = alerts().get(name, {}) | {"alertname": name, "namespace": "shop", "stack": "shop", "product_id": "1"}
+    since = datetime.now(UTC) - timedelta(minutes=2)
+    return {"labels": known | labels, "annotations": annotations or {}, "startsAt": since.isoformat()}
+
+
+@pytest.fixture(scope="module")
+def silent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """An Alertmanager that tells nobody; its tests use different stacks."""
+    with running(alerting(), tmp_path_factory.mktemp("silent")) as alertmanager:
+        yield alertmanager
+
+
+def test_one_trouble_is_told_once(silent: Running) -> None:
+    """Of any two alerts that fire together, which one is held back."""
+    pairs = list(itertools.combinations(sorted(alerts()), 2))
+    silent.fire(*(alert(name, stack="-".join(pair)) for pair in pairs for name in pair))
+    expected = {
+        ("-".join(sorted((source, target))), target) for source, targets in HOLDS_BACK.items() for target in targets
+    }
+    assert {(stack, name) for stack, name in silent.held_back() if "-" in stack} == expected
+
+
+def test_other_products_and_other_stacks_are_told(silent: Running) -> None:
+    silent.fire(
+        alert("ProductOutOfStock", stack="one"),
+        alert("ProductLowStock", stack="one", product_id="2"),
+        alert("ProductLowStock", stack="two"),
+        alert("ServicePodDown", stack="one"),
+        alert("InventoryDown", stack="two"),
+    )
+    assert not {stack for stack, _ in silent.held_back()} & {"one", "two"}
+
+
+def test_critical_holds_back_the_warning_about_the_same_thing_only(silent: Running) -> None:
+    silent.fire(
+        alert("Mine", stack="three", severity="critical", pod="a"),
+        alert("Mine", stack="three", severity="warning", pod="b"),
+    )
+    assert ("three", "Mine") not in silent.held_back()
+    silent.fire(alert("Mine", stack="three", severity="warning", pod="a"))
+    assert ("three", "Mine") in silent.held_back()
+
+
+class Told:
+    """Everybody who can be told, and an Alertmanager that tells them."""
+
+    def __init__(self, posts: Posts, mails: Mails, alertmanager: Running) -> None:
+        self.posts, self.mails, self.alertmanager = posts, mails, alertmanager
+
+
+@pytest.fixture(scope="module")
+def everybody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    folder = tmp_path_factory.mktemp("everybody")
+    with Posts(HOST) as posts, Mails(HOST, "shop", PASSWORD) as mails:
+        values = {f"{kind}/url": posts.url(f"/{kind}") for kind in ("slack", "webhook", "heartbeat")}
+        for path, value in (values | {"email/password": PASSWORD}).items():
+            file = folder / "secrets" / path
+            file.parent.mkdir(parents=True)
+            file.write_text(value + "\n")
+        mail = {"to": ["a@x.example", "b@x.example"], "from": "shop@x.example", "smarthost": mails.smarthost}
+        mail |= {"username": "shop", "secretKeyRef": {"name": "mail"}, "requireTLS": False}
+        objects = alerting(
+            receivers={
+                "slack": {"secretKeyRef": {"name": "a"}, "channel": "#stock", "severities": ["critical", "info"]},
+                "email": mail,
+                "webhook": {"secretKeyRef": {"name": "b"}, "muteTimes": ["always"], "severities": ["info", "warning"]},
+            },
+            escalation={"to": "slack", "after": "1m"},
+            heartbeat={"secretKeyRef": {"name": "c"}, "interval": "30s"},
+            muteTimes=[{"name": "always"}],
+        )
+        with running(objects, folder) as alertmanager:
+            alertmanager.fire(
+                alert("Watchdog"),
+                alert("ProductOutOfStock", TEXTS),
+                *(alert("Many", {"summary": f"Number {n}"}, severity="info", number=f"{n:02}") for n in range(12)),
+                alert("Warned", severity="warning"),
+            )
+            yield Told(posts, mails, alertmanager)
+
+
+def test_slack_is_told_late_and_shown_what_to_do(everybody: Told) -> None:
+    """It is who escalations go to, so that it gets what is critical by them only."""
+
+    def critical() -> list[Any]:
+        return [post for post in everybody.posts.at("/slack") if "ProductOutOfStock" in str(post.body)]
+
+    (post,) = eventually(critical, "the escalation")
+    assert post.body["channel"] == "#stock"
+    shown = post.attachment
+    assert shown["title"] == "[FIRING, ESCALATED] ProductOutOfStock in stack shop/shop"
+    assert (shown["title_link"], shown["color"], shown["fallback"]) == (DASHBOARD, "danger", shown["title"])
+    assert shown["text"].splitlines() == [
+        "Nobody has ended or silenced it in time.",
+        "*&lt;!channel&gt; &amp; Mug is out of stock.*",
+        "It can't be sold.",
+        f"<{DASHBOARD.replace('&', '&amp;')}|Dashboard>",
+        f"<{RUNBOOK}|Runbook>",
+    ]
+
+
+def test_a_long_list_is_cut(everybody: Told) -> None:
+    def many() -> list[Any]:
+        return [post for post in everybody.posts.at("/slack") if "Many" in str(post.body)]
+
+    (post,) = eventually(many, "the message")
+    assert post.attachment["title"] == "[FIRING: 12] Many in stack shop/shop"
+    assert post.attachment["color"] == "warning"
+    lines = post.attachment["text"].splitlines()
+    assert (len(lines), lines[-1]) == (11, "These are 10 of 12.")
+
+
+def test_mail_says_the_same_as_text_and_as_html(everybody: Told) -> None:
+    def found() -> list[Any]:
+        return [mail for mail in everybody.mails.kept if "ProductOutOfStock" in mail.message["Subject"]]
+
+    (mail,) = eventually(found, "the mail")
+    assert (mail.sender, mail.recipients) == ("shop@x.example", ["a@x.example", "b@x.example"])
+    assert (mail.message["Subject"], mail.message["To"]) == (TITLE, "a@x.example, b@x.example")
+    assert mail.part("plain").splitlines() == [
+        TITLE,
+        "",
+        TEXTS["summary"],
+        TEXTS["description"],
+        f"Dashboard: {DASHBOARD}",
+        f"Runbook: {RUNBOOK}",
+    ]
+    html = mail.part("html")
+    assert "<strong>&lt;!channel&gt; &amp; Mug is out of stock.</strong>" in html
+    assert f'<a href="{RUNBOOK}">Runbook</a>' in html
+    assert f'<a href="{DASHBOARD.replace("&", "&amp;")}">Dashboard</a>' in html
+    assert not everybody.mails.refused
+
+
+def test_the_heartbeat_beats_and_is_for_nobody_else(everybody: Told) -> None:
+    (first,) = eventually(lambda: everybody.posts.at("/heartbeat"), "the heartbeat")
+    assert first.alerts == {"Watchdog"}
+    told = str([post.body for post in everybody.posts.at("/slack")] + [str(m.message) for m in everybody.mails.kept])
+    assert "Watchdog" not in told
+
+
+def test_who_is_muted_is_told_nothing(everybody: Told) -> None:
+    eventually(lambda: [m for m in everybody.mails.kept if "Warned" in m.message["Subject"]], "the others to be told")
+    assert not everybody.posts.at("/webhook")
+
+
+def test_a_secret_that_changes_is_used_at_once_and_a_missing_one_stops_no_other(tmp_path: Path) -> None:
+    receivers = {
+        "slack": {"secretKeyRef": {"name": "missing"}},
+        "webhook": {"secretKeyRef": {"name": "hook"}},
+    }
+    file = tmp_path / "secrets" / "webhook" / "url"
+    file.parent.mkdir(parents=True)
+    with Posts(HOST) as posts, running(alerting(receivers=receivers), tmp_path) as alertmanager:
+        for path in ("/old", "/new"):
+            file.write_text(posts.url(path))
+            alertmanager.fire(alert(f"To{path.strip('/').title()}", severity="critical"))
+            (post,) = eventually(lambda path=path: posts.at(path), f"the message at {path}")
+            assert post.alerts == {f"To{path.strip('/').title()}"}
