@@ -25,6 +25,12 @@ FRAME = Frame(
     choices=("namespace", "stack", "job"),
 )
 GRAFANA_REQUESTS = "grafana_http_request_duration_seconds_count"
+LIMITS = {
+    "samples": "prometheus_target_scrapes_exceeded_sample_limit_total",
+    "size": "prometheus_target_scrapes_exceeded_body_size_limit_total",
+    "labels": "prometheus_target_scrape_pool_exceeded_label_limits_total",
+    "targets": "prometheus_target_scrape_pool_exceeded_target_limit_total",
+}
 UP = thresholds((None, "red"), (1, "green"))
 NONE_IS_GOOD = thresholds((None, "green"), (1, "red"))
 RELOADED = {0: ("refused", "red"), 1: ("loaded", "green")}
@@ -112,13 +118,11 @@ def scraping() -> Iterator[Panel]:
         [query(f"sum by (job) ({target('scrape_samples_post_metric_relabeling')})", "{{job}}")],
         8,
     )
-    limits = "sample_limit", "body_size_limit"
-    refused = [f"prometheus_target_scrapes_exceeded_{limit}_total" for limit in limits]
     yield bars(
         "Scrapes over a limit",
-        "Whole scrapes that were dropped because they had too many samples or were too large, per interval.",
+        "Scrapes that were dropped for too many samples, labels or targets, or for their size, per interval.",
         "none",
-        [query(f"sum({increase(prometheus(metric))})", limit) for metric, limit in zip(refused, limits, strict=True)],
+        [query(f"sum({increase(prometheus(metric))})", name) for name, metric in LIMITS.items()],
         12,
     ).links(runbook("PrometheusSampleLimitHit"))
     yield graph(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dashboards.board import Frame, Row, render
 from dashboards.containers import chosen_container, containers
 from dashboards.panels import bars, graph, number, query, runbook, thresholds, with_limits
-from dashboards.promql import firing, or_zero, product_events, quantile, rate, recorded, service, share
+from dashboards.promql import USERS, firing, or_zero, product_events, quantile, rate, recorded, service, share
 from dashboards.stock import stock
 
 if TYPE_CHECKING:
@@ -41,23 +41,23 @@ def headline() -> Iterator[Panel]:
     ).links(runbook("InventoryDown", "ServicePodDown"))
     yield number(
         "Requests",
-        "Requests a second over the last five minutes, all endpoints and pods together.",
+        "Requests a second over the last five minutes, all endpoints and pods together, probes among them.",
         "reqps",
         f"sum({recorded('inventory:http_requests:rate5m')})",
         thresholds((None, "blue")),
     )
     yield number(
         "Response time (p95)",
-        "95 of 100 requests of the last five minutes were faster than this.",
+        "95 of 100 requests of the last five minutes were faster than this; probes and scrapes do not count.",
         "s",
-        f"max({recorded('inventory:http_request_duration_seconds:p95_5m')})",
+        or_zero(f"max({recorded('inventory:http_request_duration_seconds:p95_5m')} >= 0)"),
         LATENCY,
     ).links(runbook("ServiceSlow", "LatencyBudgetBurnFast"))
     yield number(
         "Error ratio",
         "Share of the requests of the last five minutes that the service answered with a 5xx status.",
         "percentunit",
-        f"max({recorded('inventory:http_requests_errors:ratio_rate5m')})",
+        or_zero(f"max({recorded('inventory:http_requests_errors:ratio_rate5m')})"),
         ERRORS,
     ).links(runbook("ServiceErrorsHigh", "AvailabilityBudgetBurnFast"))
     yield number(
@@ -78,11 +78,11 @@ def headline() -> Iterator[Panel]:
 
 def latency() -> Iterator[Panel]:
     """Yield how long requests take."""
-    buckets = service("http_request_duration_seconds_bucket")
+    buckets = service("http_request_duration_seconds_bucket", USERS)
     yield with_limits(
         graph(
             "Response time",
-            "Half of all requests are faster than p50, 95 of 100 are faster than p95.",
+            "Half of all requests are faster than p50, 95 of 100 faster than p95; probes and scrapes do not count.",
             "s",
             [query(quantile(0.95, buckets), "p95"), query(quantile(0.5, buckets), "p50")],
         ),
@@ -121,7 +121,10 @@ def traffic() -> Iterator[Panel]:
             "Error ratio over time",
             "Share of the requests that failed (5xx) and that were refused (4xx); failures above red are urgent.",
             "percentunit",
-            [query(share(requests("", f'status=~"{kind}.."'), requests()), f"{kind}xx") for kind in "54"],
+            [
+                query(share(requests("", USERS, f'status=~"{kind}.."'), requests("", USERS)), f"{kind}xx")
+                for kind in "54"
+            ],
             8,
         ),
         ERRORS,

@@ -116,9 +116,9 @@ def levels(
     return panel.thresholds(colors).with_target(target.ref_id("A"))
 
 
-def words(title: str, content: str) -> text.Panel:
+def words(title: str, description: str, content: str) -> text.Panel:
     """Return Markdown."""
-    return text.Panel().title(title).mode(TextMode.MARKDOWN).content(content).span(12)
+    return text.Panel().title(title).description(description).mode(TextMode.MARKDOWN).content(content).span(12)
 
 
 def with_limits(panel: timeseries.Panel, colors: dashboard.ThresholdsConfig) -> timeseries.Panel:

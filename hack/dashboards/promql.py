@@ -8,6 +8,8 @@ from __future__ import annotations
 #: Grafana makes it at least four scrapes long, and as long as a step of the graph.
 RATE = "$__rate_interval"
 _STACK = 'namespace=~"$namespace", stack=~"$stack"'
+#: What people ask for, not what machines ask again and again; recording.rules.yml leaves out the same.
+USERS = 'endpoint!~"/livez|/readyz|/metrics|/api/health|<unmatched>"'
 #: Some series have neither (an alert on what is absent, the target of a kubelet): they count, too.
 _STACK_IF_ANY = 'namespace=~"$namespace|", stack=~"$stack|"'
 

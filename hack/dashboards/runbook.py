@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 
     from dashboards.panels import Panel
 
-FILE = Path(__file__).parents[2] / "RUNBOOK.md"
+_ROOT = Path(__file__).parents[2]
+FILE = _ROOT / "RUNBOOK.md"
+RULES = _ROOT / "templates/prometheus/config/reload"
 FRAME = Frame(
     uid=RUNBOOK,
     title="Inventory runbook",
     description="What to do when an alert fires: what it means, what it does to people, where to look, how to end it.",
     choices=(),
 )
-#: A heading with the name of an alert: one word, written like this.
-_HEADING = re.compile(r"^(#+) ([A-Z][A-Za-z]+)$", re.MULTILINE)
+_HEADING = re.compile(r"^(#+) (\w+)$", re.MULTILINE)
+_ALERT = re.compile(r"^ *- alert: (\w+)$", re.MULTILINE)
 _RELATIVE_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)]+\)")
 #: Lines of a panel of half the screen: Grafana wraps longer ones.
 _WIDTH = 95
@@ -47,20 +49,22 @@ class Entry:
 
 
 def entries() -> Iterator[Entry]:
-    """Yield the entries of RUNBOOK.md in its order: each has a Meaning, and ends at the next heading of its level."""
+    """Yield the entries of RUNBOOK.md that are headed by the name of an alert, in its order."""
+    alerts = {alert for file in RULES.glob("*.rules.yml") for alert in _ALERT.findall(file.read_text("utf-8"))}
     text = FILE.read_text("utf-8")
     for heading in _HEADING.finditer(text):
-        rest = text[heading.end() :]
-        end = re.search(rf"^#{{1,{len(heading[1])}}} ", rest, re.MULTILINE)
-        body = rest[: end.start()] if end else rest
-        if re.search(r"^(\*\*|#+ )Meaning", body, re.MULTILINE) and "\n## " not in body:
-            yield Entry(heading[2], _RELATIVE_LINK.sub(r"\1", body).strip())
+        if heading[2] in alerts:
+            rest = text[heading.end() :]
+            end = re.search(rf"^#{{1,{len(heading[1])}}} ", rest, re.MULTILINE)
+            yield Entry(heading[2], _RELATIVE_LINK.sub(r"\1", rest[: end.start()] if end else rest).strip())
 
 
 def pages() -> Iterator[Panel]:
     """Yield a panel for each entry."""
     for entry in entries():
-        yield words(entry.alert, entry.text).height(entry.height)
+        yield words(entry.alert, f"What to do when {entry.alert} fires, from RUNBOOK.md.", entry.text).height(
+            entry.height
+        )
 
 
 def runbook() -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dashboards.board import Frame, Row, render
 from dashboards.panels import graph, numbers, query, query_now, runbook, thresholds, with_limits
-from dashboards.promql import firing, or_zero, quantile, rate, recorded, service
+from dashboards.promql import USERS, firing, or_zero, quantile, rate, recorded, service
 from dashboards.tables import Column, Rows, listing
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def causes() -> Iterator[Panel]:
         [query(total, "{{slo}}: requests"), query(bad, "{{slo}}: errors")],
         8,
     )
-    failed = f"sum by (method, endpoint) ({rate(service('http_requests_total', FAILED))}) > 0"
+    failed = f"sum by (method, endpoint) ({rate(service('http_requests_total', FAILED, USERS))}) > 0"
     yield graph(
         "Failed requests by endpoint",
         "Requests a second that failed with a 5xx status, by endpoint; 0 when none did.",
@@ -134,7 +134,7 @@ def causes() -> Iterator[Panel]:
         [query(or_zero(failed), "{{method}} {{endpoint}}")],
         8,
     )
-    slowest = quantile(0.99, service("http_request_duration_seconds_bucket"), by="method, endpoint")
+    slowest = quantile(0.99, service("http_request_duration_seconds_bucket", USERS), by="method, endpoint")
     yield graph(
         "Slowest endpoints (p99)",
         "99 of 100 requests to the endpoint are faster than this, for the five slowest endpoints.",
