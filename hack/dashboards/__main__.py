@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dashboards import linter
+from dashboards.monitoring import monitoring
+from dashboards.operators import inventory_operator
 from dashboards.overview import inventory_overview
+from dashboards.runbook import runbook
+from dashboards.slo import slo_and_error_budget
 
 FOLDER = Path(__file__).parents[2] / "templates/grafana/config/reload"
-DASHBOARDS = {"inventory-overview.json": inventory_overview}
+DASHBOARDS = {
+    "inventory-overview.json": inventory_overview,
+    "inventory-slo.json": slo_and_error_budget,
+    "inventory-monitoring.json": monitoring,
+    "inventory-operator.json": inventory_operator,
+    "inventory-runbook.json": runbook,
+}
+
+
+def generate() -> dict[Path, str]:
+    """Return every file that is made here, with its text."""
+    boards = {FOLDER / name: make() for name, make in DASHBOARDS.items()}
+    return {**boards, linter.FILE: linter.exclusions(boards.values())}
 
 
 def main() -> None:
     """Write every dashboard to its file."""
-    for name, make in DASHBOARDS.items():
-        (FOLDER / name).write_text(make(), "utf-8")
+    for file, text in generate().items():
+        file.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

@@ -5,30 +5,49 @@ It never knows what is shown.
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING
 
-from grafana_foundation_sdk.builders import bargauge, common, dashboard, prometheus, stat, timeseries
+from grafana_foundation_sdk.builders import bargauge, common, dashboard, prometheus, stat, table, text, timeseries
 from grafana_foundation_sdk.models.common import (
     BarGaugeDisplayMode,
     BigValueColorMode,
+    BigValueTextMode,
     DataSourceRef,
     GraphDrawStyle,
+    GraphThresholdsStyleMode,
     LegendDisplayMode,
     LegendPlacement,
     StackingMode,
     TooltipDisplayMode,
     VizOrientation,
 )
-from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, Threshold, ThresholdsMode
+from grafana_foundation_sdk.models.dashboard import (
+    DynamicConfigValue,
+    Threshold,
+    ThresholdsMode,
+    ValueMap,
+    ValueMappingResult,
+)
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+from grafana_foundation_sdk.models.text import TextMode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-Panel = stat.Panel | timeseries.Panel | bargauge.Panel
+    from grafana_foundation_sdk.cog.builder import Builder
+    from grafana_foundation_sdk.models.dashboard import DashboardLink
+
+Panel = stat.Panel | timeseries.Panel | bargauge.Panel | table.Panel | text.Panel
 
 #: The data source that the person chose in the dashboard's variable.
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
+RUNBOOK = "inventory-runbook"
+
+
+def panel_id(title: str) -> int:
+    """Return the number of a panel; it follows from the title, so that links survive panels that come and go."""
+    return zlib.crc32(title.encode()) % 1_000_000 + 1
 
 
 def query(expr: str, legend: str) -> prometheus.Dataquery:
@@ -66,36 +85,77 @@ def graph(
     return panel
 
 
-def bars(title: str, description: str, unit: str, target: prometheus.Dataquery, width: int = 8) -> timeseries.Panel:
-    """Return a graph of counts per interval."""
-    panel = graph(title, description, unit, [target], width).draw_style(GraphDrawStyle.BARS)
+def bars(
+    title: str, description: str, unit: str, queries: Iterable[prometheus.Dataquery], width: int = 8
+) -> timeseries.Panel:
+    """Return a graph of counts per interval, one upon the other."""
+    panel = graph(title, description, unit, queries, width).draw_style(GraphDrawStyle.BARS)
     return panel.fill_opacity(70).line_width(0).stacking(common.StackingConfig().mode(StackingMode.NORMAL))
 
 
 def number(title: str, description: str, unit: str, expr: str, colors: dashboard.ThresholdsConfig) -> stat.Panel:
     """Return one number of now."""
-    panel = stat.Panel().title(title).description(description).datasource(SOURCE).unit(unit).height(4).span(6)
-    return panel.color_mode(BigValueColorMode.VALUE).thresholds(colors).with_target(query_now(expr).ref_id("A"))
+    return numbers(title, description, unit, query_now(expr), colors)
+
+
+def numbers(
+    title: str, description: str, unit: str, target: prometheus.Dataquery, colors: dashboard.ThresholdsConfig
+) -> stat.Panel:
+    """Return numbers of now, each with its name where there are several."""
+    panel = stat.Panel().title(title).description(description).datasource(SOURCE).unit(unit).height(3).span(8)
+    panel.text_mode(BigValueTextMode.AUTO).color_mode(BigValueColorMode.VALUE)
+    return panel.thresholds(colors).with_target(target.ref_id("A"))
 
 
 def levels(
-    title: str, description: str, target: prometheus.Dataquery, colors: dashboard.ThresholdsConfig
+    title: str, description: str, unit: str, target: prometheus.Dataquery, colors: dashboard.ThresholdsConfig
 ) -> bargauge.Panel:
     """Return one horizontal bar for each series, as it is now."""
-    panel = bargauge.Panel().title(title).description(description).datasource(SOURCE).unit("none").min(0)
+    panel = bargauge.Panel().title(title).description(description).datasource(SOURCE).unit(unit).min(0)
     panel.height(10).span(12).orientation(VizOrientation.HORIZONTAL).display_mode(BarGaugeDisplayMode.GRADIENT)
     return panel.thresholds(colors).with_target(target.ref_id("A"))
 
 
-def with_bounds(panel: timeseries.Panel) -> timeseries.Panel:
-    """Draw the series named request and limit as dashed lines."""
-    for name, color in (("request", "blue"), ("limit", "red")):
-        panel.override_by_name(
-            name,
-            [
-                DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [10, 10]}),
-                DynamicConfigValue("custom.fillOpacity", 0),
-                DynamicConfigValue("color", {"mode": "fixed", "fixedColor": color}),
-            ],
-        )
+def words(title: str, description: str, content: str) -> text.Panel:
+    """Return Markdown."""
+    return text.Panel().title(title).description(description).mode(TextMode.MARKDOWN).content(content).span(12)
+
+
+def with_limits(panel: timeseries.Panel, colors: dashboard.ThresholdsConfig) -> timeseries.Panel:
+    """Draw a dashed line at each value that matters."""
+    style = common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED)
+    return panel.thresholds(colors).thresholds_style(style)
+
+
+def with_bounds(panel: timeseries.Panel, colors: Mapping[str, str]) -> timeseries.Panel:
+    """Draw the series of these names as dashed lines in their colour."""
+    for name, color in colors.items():
+        fixed = DynamicConfigValue("color", {"mode": "fixed", "fixedColor": color})
+        panel.override_by_name(name, [*_dashed(), fixed])
     return panel
+
+
+def with_dashes(panel: timeseries.Panel, pattern: str) -> timeseries.Panel:
+    """Draw the series whose names match the pattern as dashed lines."""
+    return panel.override_by_regexp(f"/{pattern}/", _dashed())
+
+
+def with_words(panel: stat.Panel, meanings: Mapping[int, tuple[str, str]]) -> stat.Panel:
+    """Say a number as a word in a colour."""
+    options = {str(value): ValueMappingResult(text=word, color=color) for value, (word, color) in meanings.items()}
+    return panel.mappings([ValueMap(options=options)])
+
+
+def runbook(*alerts: str) -> list[Builder[DashboardLink]]:
+    """Return links to what to do when one of these alerts fires."""
+    return [
+        dashboard.DashboardLink(f"Runbook: {alert}").url(f"/d/{RUNBOOK}?viewPanel=panel-{panel_id(alert)}")
+        for alert in alerts
+    ]
+
+
+def _dashed() -> list[DynamicConfigValue]:
+    return [
+        DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [10, 10]}),
+        DynamicConfigValue("custom.fillOpacity", 0),
+    ]

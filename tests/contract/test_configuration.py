@@ -120,28 +120,31 @@ def test_a_fifth_of_the_volume_is_left_free() -> None:
 
 
 def test_grafana_finds_each_file_where_its_configuration_says() -> None:
-    """Each path that one file names is a path at which the pod has another."""
+    """Each path that one file names is a path at which the pod has another; a volume without items has every key."""
     objects = sets()["default"]
     pod = one(objects, "Deployment", "shop-grafana")["spec"]["template"]["spec"]
     mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
-    files = {
-        f"{mounts[volume['name']]}/{item['path']}"
-        for volume in pod["volumes"]
-        for item in (volume.get("configMap") or volume.get("secret") or {}).get("items", [])
-    }
     data = config_map(objects, "grafana")
+    everything = [{"key": key, "path": key} for key in data]
+    sources = {volume["name"]: volume.get("configMap") or volume.get("secret") for volume in pod["volumes"]}
+    files = {
+        f"{mounts[name]}/{item['path']}": item["key"]
+        for name, source in sources.items()
+        if source
+        for item in source.get("items", everything)
+    }
     provider = yaml.safe_load(data["dashboard-provider.yaml"])["providers"][0]["options"]["path"]
     named = {line.split("{")[1].rstrip("}") for line in data["grafana.ini"].splitlines() if "$__file" in line}
     home = "/etc/inventory/dashboards/inventory-overview.json"
-    assert home in data["grafana.ini"]
-    assert {*named, home, f"{provider}/inventory-overview.json"} <= files
+    assert f"default_home_dashboard_path = {home}" in data["grafana.ini"]
+    assert named | {home} <= files.keys()
+    boards = {key for key in data if key.endswith(".json")}
+    assert {key for path, key in files.items() if path.startswith(f"{provider}/")} >= boards
     provisioning = "/etc/grafana/provisioning"
-    assert {
-        f"{provisioning}/datasources/datasource.yaml",
-        f"{provisioning}/dashboards/dashboard-provider.yaml",
-    } <= files
-    keys = {item["key"] for volume in pod["volumes"] for item in volume.get("configMap", {}).get("items", [])}
-    assert keys == data.keys()
+    assert files[f"{provisioning}/datasources/datasource.yaml"] == "datasource.yaml"
+    assert files[f"{provisioning}/dashboards/dashboard-provider.yaml"] == "dashboard-provider.yaml"
+    # Nothing else lies where Grafana looks for providers and data sources: it would read it as one.
+    assert len([path for path in files if path.startswith(provisioning)]) == 2
 
 
 def test_exactly_one_default_datasource() -> None:
