@@ -81,7 +81,7 @@ def configuration(folder: Path, port: int, targets: Mapping[str, Sequence[str]],
 def _found(job: dict[str, Any], targets: Sequence[str]) -> dict[str, Any]:
     """Return the job with these targets, and what Kubernetes would tell of them."""
     kept = {key: value for key, value in job.items() if not key.endswith("sd_configs")}
-    labels = next(iter(job.get("static_configs", [])), {}).get("labels", {})
+    labels = job.get("static_configs", [{}])[0].get("labels", {})
     if kept.get("scheme") == "https":
         kept = {key: value for key, value in kept.items() if key not in {"scheme", "authorization", "tls_config"}}
     told = {
@@ -103,7 +103,7 @@ def _found(job: dict[str, Any], targets: Sequence[str]) -> dict[str, Any]:
 @contextmanager
 def running(folder: Path, port: int, *flags: str) -> Iterator[Prometheus]:
     """Run Prometheus on `folder`/prometheus.yml and `folder`/data until the end; the kernel ends it with us."""
-    argv = [
+    argv: list[str | Path] = [
         binary("prometheus"),
         f"--config.file={folder}/prometheus.yml",
         f"--storage.tsdb.path={folder}/data",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -141,13 +142,17 @@ def _write(one: Board, answers: list[asking.Answer], window: Window, out: Path) 
         old.unlink()
     drawn = [pictures.panel(answer, window) for answer in answers]
     images = [pictures.png(picture) for picture in drawn]
-    files = [folder / f"{answer.panel.id:03}.png" for answer in answers]
+    files = [folder / f"{number:02}-{_slug(answer.title)}.png" for number, answer in enumerate(answers)]
     for answer, file, image in zip(answers, files, images, strict=True):
         if answer.panel.kind != board.ROW:
             file.write_bytes(image)
     whole = out / f"{one.name}.png"
     whole.write_bytes(pictures.png(pictures.board(one, answers, drawn)))
     return summary.Drawn(one, answers, files, whole), images
+
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60]
 
 
 def _say(text: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.dates import AutoDateFormatter, AutoDateLocator
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, MultipleLocator
 
 from preview import colors, legends, settings, units
 from preview.legends import Entry
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from preview.canvas import Canvas
     from preview.times import Window
 
-_LEFT, _RIGHT, _BELOW = 74, 14, 26
+_LEFT, _RIGHT, _BELOW = 74, 24, 26
 _SIZE = 11 * 0.72
 _DAY = 86400.0
 
@@ -136,7 +136,7 @@ def _stacked(axes: Axes, entry: Entry, entries: Sequence[Entry], step: float, pi
     """Draw a series on top of those before it; all of them at the same times, a missing value counts as nothing."""
     times = sorted({at for each in entries for at in each.series.times})
     known = dict(zip(entry.series.times, entry.series.values, strict=True))
-    values = np.nan_to_num(np.array([known.get(at, 0.0) for at in times]))
+    values = np.nan_to_num(np.array([known.get(at, 0.0) for at in times]), posinf=0.0, neginf=0.0)
     below = piles.get("", np.zeros(len(times)))
     piles[""] = below + values
     fill = float(entry.settings.get("custom.fillOpacity", 0)) / 100
@@ -176,16 +176,22 @@ def dates(times: Sequence[float]) -> NDArray[Any]:
 
 def _bounds(axes: Axes, entries: Sequence[Entry], panel: settings.Settings) -> None:
     unit = entries[0].settings.unit if entries else panel.unit
-    binary = unit in {"bytes", "bits", "binBps"}
-    steps = [1, 2, 4, 5, 8, 10] if binary else [1, 2, 2.5, 5, 10]
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=steps, integer=False))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: units.text(value, unit, panel.decimals)))
     low, high = axes.get_ylim()
     least, most = panel.get("min"), panel.get("max")
     soft_low, soft_high = panel.get("custom.axisSoftMin"), panel.get("custom.axisSoftMax")
     low = least if least is not None else min(low, soft_low if soft_low is not None else low)
     high = most if most is not None else max(high, soft_high if soft_high is not None else high)
-    axes.set_ylim(low, high if high > low else low + 1)
+    high = high if high > low else low + 1
+    axes.set_ylim(low, high)
+    axes.yaxis.set_major_locator(_ticks(unit, high - low))
+
+
+def _ticks(unit: str, span: float) -> Locator:
+    """Return about five ticks at round numbers, which for bytes are powers of two."""
+    if unit not in {"bytes", "bits", "binBps"}:
+        return MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10])
+    return MultipleLocator(2.0 ** math.ceil(math.log2(span / 5)))
 
 
 def _thresholds(axes: Axes, panel: settings.Settings) -> None:

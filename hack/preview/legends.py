@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from preview.asking import Series
-    from preview.canvas import Canvas
+    from preview.canvas import Area, Canvas
     from preview.settings import Settings
 
-_LINE, _SIZE, _KEY, _COLUMN = 18, 11.5, 18, 74
+_LINE, _SIZE, _KEY = 18, 11.5, 18
 _NAMES = {"lastNotNull": "last", "last": "last", "mean": "mean", "max": "max", "min": "min", "sum": "total"}
 
 
@@ -65,9 +65,7 @@ def height(entries: Sequence[Entry], options: Mapping[str, Any], room: float) ->
     return float(min(max(lines, 1) * _LINE, max(room * 0.38, _LINE)))
 
 
-def draw(
-    canvas: Canvas, entries: Sequence[Entry], options: Mapping[str, Any], box: tuple[float, float, float, float]
-) -> None:
+def draw(canvas: Canvas, entries: Sequence[Entry], options: Mapping[str, Any], box: Area) -> None:
     """Draw the legend into a box (x, y, width, height)."""
     if options.get("displayMode") == "table":
         _table(canvas, entries, [how for how in options.get("calcs", ()) if how in _NAMES], box)
@@ -75,28 +73,37 @@ def draw(
         _list(canvas, entries, box)
 
 
-def _table(
-    canvas: Canvas, entries: Sequence[Entry], hows: Sequence[str], box: tuple[float, float, float, float]
-) -> None:
+def _table(canvas: Canvas, entries: Sequence[Entry], hows: Sequence[str], box: Area) -> None:
     x, y, w, h = box
     lines = int(h // _LINE) - 1
-    shown = entries if len(entries) <= lines else entries[: lines - 1]
-    for number, how in enumerate(reversed(hows)):
-        canvas.text(x + w - number * _COLUMN, y + _LINE / 2, _NAMES[how], _SIZE, colors.QUIET, ha="right")
+    shown = entries if len(entries) <= lines else _largest(entries, lines - 1)
+    right = x + w
+    for how in reversed(hows):
+        texts = [_text(entry, how) for entry in shown]
+        canvas.text(right, y + _LINE / 2, _NAMES[how], _SIZE, colors.QUIET, ha="right")
+        for line, text in enumerate(texts, start=1):
+            canvas.text(right, y + line * _LINE + _LINE / 2, text, _SIZE, ha="right")
+        right -= max(width_of(text, _SIZE) for text in [*texts, _NAMES[how]]) + 20
     for line, entry in enumerate(shown, start=1):
         middle = y + line * _LINE + _LINE / 2
         canvas.box((x, middle - 2, 12, 4), entry.color, round_by=1.5)
-        room = w - _KEY - len(hows) * _COLUMN - 4
-        canvas.text(x + _KEY, middle, fit(entry.series.name, room, _SIZE), _SIZE)
-        for number, how in enumerate(reversed(hows)):
-            value = units.text(reduced(entry.series, how), entry.settings.unit, entry.settings.decimals)
-            canvas.text(x + w - number * _COLUMN, middle, value, _SIZE, ha="right")
+        canvas.text(x + _KEY, middle, fit(entry.series.name, right - x - _KEY, _SIZE), _SIZE)
     if len(shown) < len(entries):
         left = f"and {len(entries) - len(shown)} more"
         canvas.text(x + _KEY, y + (len(shown) + 1.5) * _LINE, left, _SIZE, colors.QUIET)
 
 
-def _list(canvas: Canvas, entries: Sequence[Entry], box: tuple[float, float, float, float]) -> None:
+def _text(entry: Entry, how: str) -> str:
+    return units.text(reduced(entry.series, how), entry.settings.unit, entry.settings.decimals)
+
+
+def _largest(entries: Sequence[Entry], count: int) -> list[Entry]:
+    """Return the `count` entries with the highest values, in their order: a legend of ours can't be scrolled."""
+    best = sorted(entries, key=lambda entry: -max(entry.series.numbers))[: max(count, 0)]
+    return [entry for entry in entries if entry in best]
+
+
+def _list(canvas: Canvas, entries: Sequence[Entry], box: Area) -> None:
     x, y, w, h = box
     at, middle = x, y + _LINE / 2
     for number, entry in enumerate(entries):

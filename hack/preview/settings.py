@@ -5,6 +5,7 @@ It never knows values.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,8 @@ class Settings:
     def threshold_color(self, value: float) -> str:
         """Return the colour that mappings or thresholds give a value."""
         _, mapped = colors.mapped(self.get("mappings", ()), value)
+        if math.isnan(value):
+            return mapped or colors.QUIET
         return mapped or colors.by_threshold(self.get("thresholds", {}), value, self.get("min"), self.get("max"))
 
 

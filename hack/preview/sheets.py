@@ -6,7 +6,7 @@ It never draws more lines than fit, and says when some are left out.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from preview import asking, colors, settings, tables, units
 from preview.canvas import fit, width_of, wrap
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from preview.asking import Answer
-    from preview.canvas import Canvas
+    from preview.canvas import Area, Canvas
     from preview.tables import Cell
 
 _LINE = 22
@@ -24,52 +24,50 @@ _LINE = 22
 def table(canvas: Canvas, answer: Answer, top: float) -> None:
     """Draw a table."""
     columns, rows = tables.rows_of(answer)
-    own = {name: settings.of(answer.panel, name) for name in columns}
-    columns = [name for name in columns if not own[name].hidden]
+    own = {name: settings.of(answer.panel, name, tables.ref_of(name)) for name in columns}
     fitting = int((canvas.height - top - 6) // _LINE) - 1
     shown = rows if len(rows) <= fitting else rows[: max(fitting - 1, 0)]
-    texts = {name: [_cell(row.get(name, ""), own[name]) for row in shown] for name in columns}
-    titles = {name: own[name].get("displayName", name) for name in columns}
-    widths = _widths(canvas, titles, texts)
-    x = 14.0
-    for name in columns:
-        right = any(not isinstance(row.get(name, ""), str) for row in rows)
-        at, align = (x + widths[name] - 10, "right") if right else (x, "left")
-        room = widths[name] - 10
-        canvas.text(
-            at, top + _LINE / 2, fit(titles[name], room, 12, bold=True), 12, colors.QUIET, ha=align, weight="bold"
-        )
-        for line, row in enumerate(shown, start=1):
-            text, color = texts[name][line - 1]
-            middle = top + line * _LINE + _LINE / 2
-            if own[name].get("custom.cellOptions", {}).get("type") == "color-background" and color:
-                canvas.box((x - 4, middle - _LINE / 2 + 1, widths[name] - 2, _LINE - 2), color, alpha=0.35)
-                color = None
-            del row
-            canvas.text(at, middle, fit(text, room, 12), 12, color or colors.TEXT, ha=align)
-        x += widths[name]
+    drawn = [_Column(name, own[name], [row.get(name, "") for row in shown]) for name in columns if not own[name].hidden]
+    x, share = 14.0, (canvas.width - 24) / max(sum(column.width for column in drawn), 1)
+    for column in drawn:
+        _draw(canvas, column, (x, top, column.width * share, len(shown) * _LINE))
+        x += column.width * share
     if len(shown) < len(rows):
         canvas.text(14, top + (len(shown) + 1.5) * _LINE, f"and {len(rows) - len(shown)} more", 12, colors.QUIET)
 
 
-def _cell(cell: Cell, own: settings.Settings) -> tuple[str, str | None]:
+class _Column:
+    """A column as it is drawn: numbers stand on the right."""
+
+    def __init__(self, name: str, own: settings.Settings, cells: Sequence[Cell]) -> None:
+        self.title = str(own.get("displayName", name))
+        self.cells = [_cell(cell, own, "dateTime" if name == tables.TIME else own.unit) for cell in cells]
+        self.right = any(not isinstance(cell, str) for cell in cells)
+        self.filled = own.get("custom.cellOptions", {}).get("type") == "color-background"
+        self.width = 18 + max([width_of(self.title, 12, bold=True), *(width_of(text, 12) for text, _ in self.cells)])
+
+
+def _draw(canvas: Canvas, column: _Column, area: Area) -> None:
+    x, top, w, _ = area
+    at, align = (x + w - 10, "right") if column.right else (x, "left")
+    title = fit(column.title, w - 10, 12, bold=True)
+    canvas.text(at, top + _LINE / 2, title, 12, colors.QUIET, ha=align, weight="bold")
+    for line, (text, color) in enumerate(column.cells, start=1):
+        y = top + line * _LINE
+        if column.filled and color:
+            canvas.box((x - 4, y + 1, w - 2, _LINE - 2), color, alpha=0.35)
+        ink = colors.TEXT if column.filled or not color else color
+        canvas.text(at, y + _LINE / 2, fit(text, w - 10, 12), 12, ink, ha=align)
+
+
+def _cell(cell: Cell, own: settings.Settings, unit: str) -> tuple[str, str | None]:
     """Return the text of a cell and its colour where it has one."""
     text, color = colors.mapped(own.get("mappings", ()), cell)
     colored = own.get("custom.cellOptions", {}).get("type", "auto").startswith(("color", "gauge"))
     if isinstance(cell, str):
         return text or cell, color if colored else None
-    if colored and color is None:
-        color = own.threshold_color(cell)
-    return text or units.text(cell, own.unit, own.decimals), color if colored else None
-
-
-def _widths(canvas: Canvas, titles: dict[str, Any], texts: dict[str, list[tuple[str, str | None]]]) -> dict[str, float]:
-    wanted = {
-        name: 18 + max([width_of(titles[name], 12, bold=True), *(width_of(text, 12) for text, _ in column)])
-        for name, column in texts.items()
-    }
-    share = (canvas.width - 24) / max(sum(wanted.values()), 1)
-    return {name: wide * share for name, wide in wanted.items()}
+    shown = text or units.text(cell, unit, own.decimals)
+    return shown, (color or own.threshold_color(cell)) if colored else None
 
 
 def text(canvas: Canvas, content: str, top: float) -> None:

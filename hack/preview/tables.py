@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 Cell = float | str
 Row = dict[str, Cell]
 _VALUE = "Value"
-_TIME = "Time"
+#: The column of the time that a value is of.
+TIME = "Time"
 
 
 def rows_of(answer: Answer) -> tuple[list[str], list[Row]]:
@@ -34,23 +35,28 @@ def rows_of(answer: Answer) -> tuple[list[str], list[Row]]:
     return columns, _sorted(rows, answer.panel.options.get("sortBy") or [])
 
 
+def ref_of(column: str) -> str:
+    """Return the query that a column came from; empty where its name does not say so."""
+    return column.removeprefix(f"{_VALUE} #") if column.startswith(f"{_VALUE} #") else ""
+
+
 def _row(series: Any, value: str) -> Row:
     labels = {name: text for name, text in series.labels.items() if name != "__name__"}
-    return {_TIME: series.times[-1] * 1000, **labels, value: reduced(series, "lastNotNull")}
+    return {TIME: series.times[-1] * 1000, **labels, value: reduced(series, "lastNotNull")}
 
 
 def _columns(rows: Sequence[Row]) -> list[str]:
     names = list(dict.fromkeys(name for row in rows for name in row))
     values = [name for name in names if name.startswith(_VALUE)]
-    labels = sorted(name for name in names if name not in values and name != _TIME)
-    return [*([_TIME] if _TIME in names else []), *labels, *sorted(values)]
+    labels = sorted(name for name in names if name not in values and name != TIME)
+    return [*([TIME] if TIME in names else []), *labels, *sorted(values)]
 
 
 def _merged(rows: Sequence[Row]) -> list[Row]:
     """Return one row for all that agree in their labels."""
     found: dict[tuple[tuple[str, Cell], ...], Row] = {}
     for row in rows:
-        key = tuple(sorted((name, cell) for name, cell in row.items() if not name.startswith(_VALUE) and name != _TIME))
+        key = tuple(sorted((name, cell) for name, cell in row.items() if not name.startswith(_VALUE) and name != TIME))
         found.setdefault(key, {}).update(row)
     return list(found.values())
 
@@ -72,7 +78,7 @@ def _unchanged(columns: list[str], rows: list[Row], _: Mapping[str, Any]) -> tup
 
 def _join(columns: list[str], rows: list[Row], options: Mapping[str, Any]) -> tuple[list[str], list[Row]]:
     """Put the rows that agree in one column together; of other columns the first value stays."""
-    field = options.get("byField") or _TIME
+    field = options.get("byField") or TIME
     found: dict[Cell, Row] = {}
     for row in rows:
         if field in row:
