@@ -8,6 +8,8 @@ PYTHON ?= python3
 # embedded (default on Linux as root), kind (needs Docker), current (the current kubectl context, needs REGISTRY)
 CLUSTER ?=
 REGISTRY ?=
+# the address of a Prometheus whose data dashboards-preview draws instead of the demo's
+PROMETHEUS ?=
 export CLUSTER REGISTRY
 
 cluster := PYTHONPATH=hack $(PYTHON) -m cluster
@@ -18,7 +20,7 @@ lock = $(bin)/uv -q pip compile --universal --python-version 3.11 --generate-has
 .PHONY: help
 help: ## say what there is
 	@echo "usage: make TARGET [CLUSTER=embedded|kind|current] [REGISTRY=host/path]"; echo
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## cluster, operator, the stack `shop`, some traffic, and how to look at it
@@ -27,6 +29,11 @@ demo: ## cluster, operator, the stack `shop`, some traffic, and how to look at i
 .PHONY: demo-down
 demo-down: ## remove the demo and, when it is ours, the cluster
 	@$(cluster) demo-down
+
+.PHONY: dashboards-preview
+dashboards-preview: $(venv) ## draw every dashboard of the demo into build/dashboards, without Grafana
+	@$(if $(PROMETHEUS),,$(cluster) demo)
+	@PYTHONPATH=hack $(bin)/python -m preview $(if $(PROMETHEUS),--prometheus $(PROMETHEUS))
 
 .PHONY: kubeconfig
 kubeconfig: ## print the path of the cluster's kubeconfig
