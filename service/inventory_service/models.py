@@ -130,7 +130,7 @@ class Product(Base):
 
 
 class StockMovement(Base):
-    """One line of the ledger: append-only, kept so by a trigger in the database."""
+    """One line of the ledger: append-only, kept so by triggers in the database."""
 
     __tablename__ = "stock_movements"
     __table_args__ = (

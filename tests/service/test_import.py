@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 from sqlalchemy import event, select
 from tests.service.conftest import prepared_app
+from tests.service.server import DEADLINE
 
 from inventory_service.models import Product, StockMovement
 from inventory_service.transfer.rows import MAX_ERRORS
@@ -228,6 +234,34 @@ def test_who_creates_a_product_meanwhile_wins(cluster, empty_postgresql):
         assert answer.json["type"] == "urn:inventorystack:problem:import-conflict"
         assert {sku: product["name"] for sku, product in by_sku(client).items()} == {"LAMP-2": "Faster"}
         assert send(client, "sku,name\nLAMP-1,Slower\nLAMP-2,Slower\n").json["created"] == 1
+
+
+def test_two_imports_of_the_same_new_products_dont_wait_in_a_circle(cluster, empty_postgresql):
+    """Before its second batch each stops until the other one is there as well, or waits for a lock."""
+    url = cluster.url(empty_postgresql)
+    batches = Counter()
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with prepared_app(url) as app, psycopg.connect(url, autocommit=True) as watch:
+
+        def met():
+            return list(batches.values()) == [2, 2] or watch.execute(waiting).fetchone()[0]
+
+        @event.listens_for(app.extensions["inventory_service"].database.engine, "before_cursor_execute")
+        def meet(_connection, _cursor, statement, *_arguments):
+            if statement.startswith("INSERT INTO products"):
+                me = threading.get_ident()
+                batches[me] += 1
+                until = time.monotonic() + DEADLINE
+                while batches[me] == 2 and not met():
+                    assert time.monotonic() < until, batches
+
+        rows = [f"s-{number:04},Lamp\n" for number in range(1000)]
+        files = ["sku,name\n" + "".join(order) for order in (rows, reversed(rows))]
+        with ThreadPoolExecutor(2) as people:
+            answers = list(people.map(lambda text: send(app.test_client(), text), files))
+        assert sorted(answer.status_code for answer in answers) == [200, 409]
+        assert "urn:inventorystack:problem:import-conflict" in [answer.json.get("type") for answer in answers]
+        assert len(by_sku(app.test_client())) == 1000
 
 
 def test_the_document_knows_the_files(client):

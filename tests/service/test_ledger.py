@@ -41,9 +41,25 @@ def test_a_product_that_starts_empty_has_no_line(client, context):
     assert lines(context) == []
 
 
-def test_the_database_refuses_to_rewrite_the_ledger(context, product):
+REWRITES = ["UPDATE stock_movements SET delta = 1", "DELETE FROM stock_movements"]
+LINE = "SELECT {}, product_id, kind, 1, 1, reason, at, {}, false, false FROM stock_movements WHERE id = 1"
+COLUMNS = "id, product_id, kind, delta, balance_after, reason, at, reverses, low_stock_alert, out_of_stock_alert"
+OWN_REWRITES = {
+    "postgresql": ["TRUNCATE stock_movements", "TRUNCATE products CASCADE"],
+    "sqlite": [
+        f"REPLACE INTO stock_movements ({COLUMNS}) {LINE.format(1, 'NULL')}",
+        f"INSERT OR REPLACE INTO stock_movements ({COLUMNS}) {LINE.format('NULL', 1)}",
+        f"INSERT INTO stock_movements ({COLUMNS}) {LINE.format(1, 'NULL')} ON CONFLICT DO UPDATE SET delta = 1",
+    ],
+}
+
+
+def test_the_database_refuses_to_rewrite_the_ledger(client, context, product):
+    client.post("/api/movements/1/undo")
+    client.post(f"/api/products/{product['id']}/restock", json={"quantity": 7})
     before = lines(context)
-    for statement in ("UPDATE stock_movements SET delta = 1", "DELETE FROM stock_movements"):
+    assert [line[1] for line in before] == [20, -20, 7]
+    for statement in REWRITES + OWN_REWRITES[context.database.engine.dialect.name]:
         with pytest.raises(DBAPIError, match="append-only"), context.database.writing() as session:
             session.execute(text(statement))
     assert lines(context) == before

@@ -132,6 +132,7 @@ def cursor(*content):
         cursor("id", 2**80, 1), cursor("id", None, 1), cursor("id", 1, "1"), cursor("id", -1, 1),
         cursor("id", True, True),
         base64.urlsafe_b64encode(b"\xff\xfe").decode(),
+        base64.urlsafe_b64encode(b"[" * 1490).decode(),
     ],
 )  # fmt: skip
 def test_bad_cursors(client, many, text):
@@ -144,16 +145,37 @@ def test_bad_cursors(client, many, text):
     ("order", "value"),
     [
         ("name", "a\x00b"),
+        ("name", "\ud800"),
+        ("sku", "a\udfff"),
         ("price", "1e999999"),
         ("price", "NaN"),
         ("price", 1),
         ("updated_at", "soon"),
         ("updated_at", 5),
+        ("updated_at", "0001-01-01T00:00:00+23:00"),
     ],
 )
 def test_cursors_with_impossible_values(client, many, order, value):
     answer = client.get("/api/products", query_string={"limit": 1, "sort": order, "cursor": cursor(order, value, 1)})
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/", "/products/1", "/reservations"])
+@pytest.mark.parametrize("text", [cursor("name", "\ud800", 1), base64.urlsafe_b64encode(b"[" * 1490).decode()])
+def test_bad_cursors_of_pages(client, many, path, text):
+    answer = client.get(path, query_string={"cursor": text})
+    assert answer.status_code == 400
+    assert "cursor must be" in answer.text
+
+
+@pytest.mark.parametrize("path", ["/api/movements", "/api/products/1/movements", "/api/export/movements"])
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00"])
+def test_times_that_are_beyond_the_calendar_in_utc(client, many, path, time):
+    answer = client.get(path, query_string={"since": time})
+    assert answer.status_code == 400
+    assert "since must be a time like" in answer.json["error"]
+    for possible in (time.replace("23:00", "00:00"), time[:19]):
+        assert client.get(path, query_string={"since": possible}).status_code == 200
 
 
 @pytest.mark.parametrize(

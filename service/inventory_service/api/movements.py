@@ -48,12 +48,12 @@ def get_movement(movement_id: int) -> Response:
 @blueprint.post("")
 @blueprint.input(requests.Movements, arg_name="body")
 @blueprint.output(answers.MovementsMessage)
-@blueprint.doc(responses=[404])
+@blueprint.doc(responses=[404, 412])
 @changing
 def move_stock(session: Session, body: requests.Movements) -> Response:
     """Change several stocks, all of them or none.
 
-    The lines of one product are summed into one movement.
+    The lines of one product are summed into one movement. `If-Match`, where it is sent, names all ETags.
     """
     deltas: Counter[int] = Counter()
     for line in body.lines:
@@ -66,6 +66,7 @@ def move_stock(session: Session, body: requests.Movements) -> Response:
 @blueprint.post("/<int:movement_id>/undo")
 @blueprint.input(requests.Undo, arg_name="body")
 @blueprint.output(answers.MovementMessage)
+@blueprint.doc(responses=[412])
 @changing
 def undo_movement(session: Session, movement_id: int, body: requests.Undo) -> Response:
     """Undo a movement by its opposite, once."""

@@ -39,7 +39,10 @@ def _no_number(value: object) -> object:
 
 
 def _in_utc(value: datetime) -> datetime:
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:  # at the ends of the calendar, where UTC would be in another year than 1 to 9999
+        raise ValueError from None
 
 
 Name = Annotated[

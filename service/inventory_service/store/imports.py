@@ -115,7 +115,7 @@ def apply(session: Session, wanted: Wanted, terms: Terms, origin: Origin) -> Out
     try:
         with session.begin_nested():
             known = run.change(sorted(ids.values()))
-            run.create([sku for sku in wanted if sku not in known])
+            run.create(sorted(sku for sku in wanted if sku not in known))
     except IntegrityError:
         raise ImportConflict from None
     return run.outcome
@@ -163,7 +163,10 @@ class _Import:
         self.session.flush()
 
     def create(self, skus: Sequence[str]) -> None:
-        """Create products. Raise ImportConflict where one was there until just now, and has no name in the import."""
+        """Create products, whose SKUs are given in ascending order, for the same reason.
+
+        Raise ImportConflict where one was there until just now, and has no name in the import.
+        """
         if any("name" not in self.wanted[sku] for sku in skus):
             raise ImportConflict
         why = Change(ledger.OPENING, REASON, self.terms.reference)

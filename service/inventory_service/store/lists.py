@@ -169,7 +169,7 @@ def _read(cursor: str, order: _Order) -> tuple[Any, int]:
     try:
         made_for, value, last = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         value, last = _PARSERS[order.column.key](value), _number(last)
-    except (binascii.Error, ValueError, TypeError, ArithmeticError):
+    except (binascii.Error, ValueError, TypeError, ArithmeticError, RecursionError):
         raise BadCursor from None
     if made_for != order.name:
         raise BadCursor
@@ -179,6 +179,7 @@ def _read(cursor: str, order: _Order) -> tuple[Any, int]:
 def _text(value: Any) -> str:
     if not isinstance(value, str) or "\x00" in value:
         raise ValueError
+    value.encode()  # a lone surrogate, which JSON may hold and no database takes, is a ValueError
     return value
 
 

@@ -23,7 +23,7 @@ from inventory_service.store.refusals import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -145,17 +145,33 @@ def reserved(session: Session, product_ids: Iterable[int]) -> Mapping[int, int]:
         select(ReservationLine.product_id, func.sum(ReservationLine.quantity))
         .join(ReservationLine.reservation)
         .where(ReservationLine.product_id.in_(list(product_ids)))
-        .where(Reservation.state == "open", Reservation.expires_at > clock(session))
+        .where(Reservation.state == "open", Reservation.expires_at > _start(session))
         .group_by(ReservationLine.product_id)
     )
     return {product_id: int(quantity) for product_id, quantity in session.execute(held)}
 
 
 def clock(session: Session) -> ColumnElement[datetime]:
-    """Return the time now, by the one clock that all replicas share: the database server's, where there is one."""
+    """Return the time now, by the one clock that all replicas share: the database server's, where there is one.
+
+    It is read for each row, and again for a row that was waited for.
+    """
+    return _time(session, func.clock_timestamp)
+
+
+def _start(session: Session) -> ColumnElement[datetime]:
+    """Return the time at which the statement starts, by the same clock.
+
+    As it stays the same for all rows, they can be looked up in an index by it.
+    """
+    return _time(session, func.statement_timestamp)
+
+
+def _time(session: Session, clock: Callable[..., ColumnElement[datetime]]) -> ColumnElement[datetime]:
+    kind = Reservation.expires_at.type
     if session.get_bind().dialect.name == "sqlite":
-        return literal(datetime.now(UTC), Reservation.expires_at.type)
-    return func.clock_timestamp(type_=Reservation.expires_at.type)
+        return literal(datetime.now(UTC), kind)
+    return clock(type_=kind)
 
 
 def alerts(delta: Any, threshold: Any, hysteresis: int, now: datetime) -> dict[str, Any]:
