@@ -10,6 +10,7 @@ import yaml
 from tests.rendered import FACTS, one, rendered, sets, stack
 
 from inventory_operator.servicespec import Metrics
+from inventory_operator.userfiles import JOBS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,9 +49,40 @@ def test_prometheus_accepts_its_configuration(name: str, promtool: Tool, tmp_pat
 def test_every_rule_file_is_there_and_read(name: str) -> None:
     data = config_map(sets()[name], "prometheus")
     listed = {file.removeprefix(MOUNTED) for file in yaml.safe_load(data["prometheus.yml"])["rule_files"]}
-    alerting = bool(config_map(sets()[name], "alertmanager"))
     there = {key for key in data if key.endswith(".rules.yml")}
-    assert listed == (there if alerting else there - {"alerts.rules.yml"})
+    objectives = "objectives.rules.yml" in there
+    alerts = {"alerts.rules.yml", "operator.rules.yml", "burn.rules.yml" if objectives else "symptoms.rules.yml"}
+    recorded = {"recording.rules.yml", "stack.rules.yml", *(["objectives.rules.yml"] if objectives else [])}
+    assert listed == recorded | (alerts if config_map(sets()[name], "alertmanager") else set())
+    assert listed <= there
+
+
+def test_operators_alerts_need_an_operator_that_can_be_scraped() -> None:
+    objects = rendered(stack(), dataclasses.replace(FACTS, operator_namespace=None))
+    assert "operator" not in scrape_jobs(objects)
+    config = yaml.safe_load(config_map(objects, "prometheus")["prometheus.yml"])
+    assert MOUNTED + "operator.rules.yml" not in config["rule_files"]
+
+
+def test_credentials_of_other_storage_are_where_the_pod_mounts_them() -> None:
+    objects = sets()["inputs-everything"]
+    config = yaml.safe_load(config_map(objects, "prometheus")["prometheus.yml"])
+    first, second, third = config["remote_write"]
+    pod = one(objects, "Deployment", "everything-prometheus")["spec"]["template"]["spec"]
+    (mount,) = [m["mountPath"] for m in pod["containers"][0]["volumeMounts"] if m["name"] == "remote-write"]
+    (volume,) = [v["projected"] for v in pod["volumes"] if v["name"] == "remote-write"]
+    files = {f"{mount}/{item['path']}" for source in volume["sources"] for item in source["secret"]["items"]}
+    assert {first["basic_auth"]["password_file"], second["authorization"]["credentials_file"]} == files
+    assert not {"basic_auth", "authorization"} & third.keys()
+    assert all(source["secret"]["optional"] for source in volume["sources"])
+    (mount,) = [m["mountPath"] for m in pod["containers"][0]["volumeMounts"] if m["name"] == "secret-0"]
+    assert mount == "/etc/prometheus/secrets/jobs-login"
+
+
+def test_what_may_exceed_a_limit_has_one() -> None:
+    for job in scrape_jobs(sets()["default"]).values():
+        assert "sample_limit" in job, job["job_name"]
+    assert {"target_limit", "label_limit"} <= scrape_jobs(sets()["default"])["annotated"].keys()
 
 
 @pytest.mark.parametrize("name", [name for name, objects in sets().items() if config_map(objects, "alertmanager")])
@@ -60,7 +92,7 @@ def test_alertmanager_accepts_its_configuration(name: str, amtool: Tool, tmp_pat
     assert "SUCCESS" in amtool("check-config", file)
 
 
-@pytest.mark.parametrize("interval", ["1s", "9s", "10s", "15s", "1m", "300s"])
+@pytest.mark.parametrize("interval", ["1s", "9s", "10s", "15s", "1m", "60s"])
 @pytest.mark.parametrize("size", ["512Mi", "1.5Gi", "10Gi", "7G", "1Pi", "1000000001"])
 def test_any_allowed_interval_and_size(interval: str, size: str, promtool: Tool, tmp_path: Path) -> None:
     raw = stack(prometheus={"scrapeInterval": interval, "retention": "1y", "storage": {"size": size}})
@@ -79,9 +111,9 @@ def test_discovery_stays_in_the_own_namespace() -> None:
 
 
 def test_jobs_of_own_parts_follow_what_is_enabled() -> None:
-    everything = {"service", "annotated", "prometheus", "alertmanager", "grafana", "cadvisor"}
-    assert scrape_jobs(sets()["default"]).keys() == everything
-    assert scrape_jobs(sets()["inputs-smallest"]).keys() == {"service", "annotated", "prometheus"}
+    everything = {"service", "annotated", "prometheus", "alertmanager", "grafana", "operator", "cadvisor"}
+    assert scrape_jobs(sets()["default"]).keys() == everything == JOBS
+    assert scrape_jobs(sets()["inputs-smallest"]).keys() == {"service", "annotated", "prometheus", "operator"}
 
 
 def test_no_container_metrics_where_they_are_not_permitted() -> None:
@@ -110,7 +142,8 @@ def test_every_product_that_may_be_exported_passes_the_limits() -> None:
 
 def test_the_annotated_job_leaves_pods_of_stacks_alone() -> None:
     (discovery,) = scrape_jobs(sets()["default"])["annotated"]["kubernetes_sd_configs"]
-    assert discovery["selectors"] == [{"role": "pod", "label": "!inventorystack.dev/stack"}]
+    label = "!inventorystack.dev/stack,app.kubernetes.io/name!=inventory-operator"
+    assert discovery["selectors"] == [{"role": "pod", "label": label}]
 
 
 def test_a_fifth_of_the_volume_is_left_free() -> None:

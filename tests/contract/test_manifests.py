@@ -92,7 +92,7 @@ def test_pods_keep_to_the_restricted_level(name: str, obj: dict[str, Any]) -> No
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
     kinds = {key for volume in pod["volumes"] for key in volume if key != "name"}
-    assert kinds <= {"emptyDir", "configMap", "secret", "persistentVolumeClaim"}
+    assert kinds <= {"emptyDir", "configMap", "projected", "secret", "persistentVolumeClaim"}
 
 
 @each_deployment

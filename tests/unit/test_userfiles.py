@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.rendered import ROOT, stack
+from tests.rendered import stack
 
 from inventory_operator.spec import parse
 from inventory_operator.userfiles import JOBS, dashboard_complaint, scrape_complaint, user_files
@@ -39,12 +39,6 @@ def test_a_file_named_twice_is_one_file() -> None:
 def test_dashboards_of_no_grafana_are_nobodys() -> None:
     grafana = {"enabled": False, "dashboards": [{"name": "a", "key": "b"}]}
     assert user_files(parse(stack(grafana=grafana))) == ()
-
-
-def test_the_jobs_that_are_taken_are_those_that_are_rendered() -> None:
-    text = (ROOT / "templates/prometheus/config/reload/prometheus.yml.j2").read_text("utf-8")
-    named = {line.split(": ")[1] for line in text.splitlines() if "job_name: " in line and "{{" not in line}
-    assert named | {"prometheus", "grafana"} == JOBS
 
 
 @pytest.mark.parametrize(
