@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 from tests.cluster.receivers import Mails, Posts
 from tests.contract.alertmanager import Labels, Running, alerting, alerts, running
 from tests.integration.api import eventually
+from tests.rendered import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,3 +202,15 @@ def test_a_secret_that_changes_is_used_at_once_and_a_missing_one_stops_no_other(
             alertmanager.fire(alert(f"To{path.strip('/').title()}", severity="critical"))
             (post,) = eventually(lambda path=path: posts.at(path), f"the message at {path}")
             assert post.alerts == {f"To{path.strip('/').title()}"}
+
+
+def test_the_page_about_alerts_lists_each_where_it_belongs() -> None:
+    rows = re.findall(r"^\| (\w+)[ ³]*\| (\[.*) \|$", (ROOT / "docs/alerting.md").read_text("utf-8"), re.MULTILINE)
+    listed = {
+        name: (severity, domain)
+        for domain, cells in rows
+        for severity, cell in zip(("critical", "warning", "info"), cells.split("|"), strict=True)
+        for name in re.findall(r"\[(\w+)\]", cell)
+    }
+    shipped = {name: (labels["severity"], labels["domain"]) for name, labels in alerts().items()}
+    assert listed | {"Watchdog": ("none", "monitoring")} == shipped
