@@ -81,9 +81,10 @@ class Running:
 
 
 @contextmanager
-def running(objects: Objects, folder: Path) -> Iterator[Running]:
-    """Start Alertmanager with what was rendered, alone, and end it."""
+def running(objects: Objects, folder: Path, **settings: str) -> Iterator[Running]:
+    """Start Alertmanager with what was rendered, alone, and end it; `settings` are global ones, for the test only."""
     file = written(objects, folder)
+    file.write_text(file.read_text() + yaml.safe_dump({"global": settings}))
     with socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"

@@ -98,7 +98,8 @@ def everybody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     folder = tmp_path_factory.mktemp("everybody")
     with Posts(HOST) as posts, Mails(HOST, "shop", PASSWORD) as mails:
         values = {f"{kind}/url": posts.url(f"/{kind}") for kind in ("slack", "webhook", "heartbeat")}
-        for path, value in (values | {"email/password": PASSWORD}).items():
+        values |= {"email/password": PASSWORD, "pagerduty/routing-key": "R0UTE"}
+        for path, value in values.items():
             file = folder / "secrets" / path
             file.parent.mkdir(parents=True)
             file.write_text(value + "\n")
@@ -109,12 +110,13 @@ def everybody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
                 "slack": {"secretKeyRef": {"name": "a"}, "channel": "#stock", "severities": ["critical", "info"]},
                 "email": mail,
                 "webhook": {"secretKeyRef": {"name": "b"}, "muteTimes": ["always"], "severities": ["info", "warning"]},
+                "pagerDuty": {"secretKeyRef": {"name": "d"}, "severities": ["critical"]},
             },
             escalation={"to": "slack", "after": "1m"},
             heartbeat={"secretKeyRef": {"name": "c"}, "interval": "30s"},
             muteTimes=[{"name": "always"}],
         )
-        with running(objects, folder) as alertmanager:
+        with running(objects, folder, pagerduty_url=posts.url("/pagerduty")) as alertmanager:
             alertmanager.fire(
                 alert("Watchdog"),
                 alert("ProductOutOfStock", TEXTS),
@@ -175,6 +177,16 @@ def test_mail_says_the_same_as_text_and_as_html(everybody: Told) -> None:
     assert f'<a href="{RUNBOOK}">Runbook</a>' in html
     assert f'<a href="{DASHBOARD.replace("&", "&amp;")}">Dashboard</a>' in html
     assert not everybody.mails.refused
+
+
+def test_pagerduty_gets_what_its_api_wants(everybody: Told) -> None:
+    """The names are those of its Events API v2; this has been sent to nobody at PagerDuty."""
+    (post,) = eventually(lambda: everybody.posts.at("/pagerduty"), "the event")
+    event, payload = post.body, post.body["payload"]
+    assert (event["routing_key"], event["event_action"], event["client"]) == ("R0UTE", "trigger", "InventoryStack")
+    assert payload["summary"] == f"{TITLE}: {TEXTS['summary']}"
+    assert (payload["severity"], payload["source"], payload["component"]) == ("critical", "shop/shop", "business")
+    assert event["links"] == [{"href": DASHBOARD, "text": "Dashboard"}, {"href": RUNBOOK, "text": "Runbook"}]
 
 
 def test_the_heartbeat_beats_and_is_for_nobody_else(everybody: Told) -> None:
