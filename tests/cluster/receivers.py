@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import socket
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Post:
-    """One request: where to, what, and when (monotonic seconds)."""
+    """One request: where to, what, and when."""
 
     path: str
     body: dict[str, Any]
-    at: float
+    at: datetime
 
     @property
     def attachment(self) -> dict[str, str]:
@@ -52,7 +52,7 @@ class Posts:
         class Keep(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                kept.append(Post(self.path, body, time.monotonic()))
+                kept.append(Post(self.path, body, datetime.now(UTC)))
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain")
                 self.send_header("Content-Length", "2")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 import yaml
 from tests.integration.api import eventually
-from tests.rendered import ROOT, one, rendered, stack
+from tests.rendered import ROOT, rendered, stack
 
 from cluster.build import binary
 
@@ -36,8 +36,8 @@ def alerting(**fields: Any) -> Objects:
 
 def files(objects: Objects) -> dict[str, str]:
     """Return what lies in Alertmanager's folder for configuration."""
-    data: dict[str, str] = one(objects, "ConfigMap", "shop-alertmanager")["data"]
-    return data
+    (found,) = [obj["data"] for obj in objects if "alertmanager.yml" in obj.get("data", {})]
+    return dict(found)
 
 
 def config(objects: Objects) -> dict[str, Any]:
@@ -81,9 +81,10 @@ class Running:
 
 
 @contextmanager
-def running(objects: Objects, folder: Path) -> Iterator[Running]:
-    """Start Alertmanager with what was rendered, alone, and end it."""
+def running(objects: Objects, folder: Path, **settings: str) -> Iterator[Running]:
+    """Start Alertmanager with what was rendered, alone, and end it; `settings` are global ones, for the test only."""
     file = written(objects, folder)
+    file.write_text(file.read_text() + yaml.safe_dump({"global": settings}))
     with socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"

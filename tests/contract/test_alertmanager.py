@@ -59,7 +59,7 @@ def told(amtool: Tool, file: Path, **labels: str) -> list[str]:
     return said.strip().split(",")
 
 
-@pytest.mark.parametrize("name", [name for name, objects in sets().items() if "shop-alertmanager" in str(objects)])
+@pytest.mark.parametrize("name", [name for name, objects in sets().items() if "alertmanager.yml" in str(objects)])
 def test_every_example_is_accepted(name: str, amtool: Tool, tmp_path: Path) -> None:
     accepted(amtool, sets()[name], tmp_path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 from tests.cluster.receivers import Mails, Posts
 from tests.contract.alertmanager import Labels, Running, alerting, alerts, running
 from tests.integration.api import eventually
+from tests.rendered import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +98,8 @@ def everybody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     folder = tmp_path_factory.mktemp("everybody")
     with Posts(HOST) as posts, Mails(HOST, "shop", PASSWORD) as mails:
         values = {f"{kind}/url": posts.url(f"/{kind}") for kind in ("slack", "webhook", "heartbeat")}
-        for path, value in (values | {"email/password": PASSWORD}).items():
+        values |= {"email/password": PASSWORD, "pagerduty/routing-key": "R0UTE"}
+        for path, value in values.items():
             file = folder / "secrets" / path
             file.parent.mkdir(parents=True)
             file.write_text(value + "\n")
@@ -107,12 +110,13 @@ def everybody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
                 "slack": {"secretKeyRef": {"name": "a"}, "channel": "#stock", "severities": ["critical", "info"]},
                 "email": mail,
                 "webhook": {"secretKeyRef": {"name": "b"}, "muteTimes": ["always"], "severities": ["info", "warning"]},
+                "pagerDuty": {"secretKeyRef": {"name": "d"}, "severities": ["critical"]},
             },
             escalation={"to": "slack", "after": "1m"},
             heartbeat={"secretKeyRef": {"name": "c"}, "interval": "30s"},
             muteTimes=[{"name": "always"}],
         )
-        with running(objects, folder) as alertmanager:
+        with running(objects, folder, pagerduty_url=posts.url("/pagerduty")) as alertmanager:
             alertmanager.fire(
                 alert("Watchdog"),
                 alert("ProductOutOfStock", TEXTS),
@@ -175,6 +179,16 @@ def test_mail_says_the_same_as_text_and_as_html(everybody: Told) -> None:
     assert not everybody.mails.refused
 
 
+def test_pagerduty_gets_what_its_api_wants(everybody: Told) -> None:
+    """The names are those of its Events API v2; this has been sent to nobody at PagerDuty."""
+    (post,) = eventually(lambda: everybody.posts.at("/pagerduty"), "the event")
+    event, payload = post.body, post.body["payload"]
+    assert (event["routing_key"], event["event_action"], event["client"]) == ("R0UTE", "trigger", "InventoryStack")
+    assert payload["summary"] == f"{TITLE}: {TEXTS['summary']}"
+    assert (payload["severity"], payload["source"], payload["component"]) == ("critical", "shop/shop", "business")
+    assert event["links"] == [{"href": DASHBOARD, "text": "Dashboard"}, {"href": RUNBOOK, "text": "Runbook"}]
+
+
 def test_the_heartbeat_beats_and_is_for_nobody_else(everybody: Told) -> None:
     (first,) = eventually(lambda: everybody.posts.at("/heartbeat"), "the heartbeat")
     assert first.alerts == {"Watchdog"}
@@ -200,3 +214,15 @@ def test_a_secret_that_changes_is_used_at_once_and_a_missing_one_stops_no_other(
             alertmanager.fire(alert(f"To{path.strip('/').title()}", severity="critical"))
             (post,) = eventually(lambda path=path: posts.at(path), f"the message at {path}")
             assert post.alerts == {f"To{path.strip('/').title()}"}
+
+
+def test_the_page_about_alerts_lists_each_where_it_belongs() -> None:
+    rows = re.findall(r"^\| (\w+)[ ³]*\| (\[.*) \|$", (ROOT / "docs/alerting.md").read_text("utf-8"), re.MULTILINE)
+    listed = {
+        name: (severity, domain)
+        for domain, cells in rows
+        for severity, cell in zip(("critical", "warning", "info"), cells.split("|"), strict=True)
+        for name in re.findall(r"\[(\w+)\]", cell)
+    }
+    shipped = {name: (labels["severity"], labels["domain"]) for name, labels in alerts().items()}
+    assert listed | {"Watchdog": ("none", "monitoring")} == shipped

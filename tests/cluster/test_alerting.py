@@ -1,0 +1,188 @@
+"""Alerts of a real stack are received, in Slack, by mail and by a webhook: in time, once, and to their end.
+
+Two Alertmanagers tell the receivers of the test, which are on the node's own address. The tests build on one another.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.cluster.database import secret
+from tests.cluster.receivers import Mails, Posts
+from tests.cluster.test_stack import MINUTES, NO_GRAFANA, is_ready
+from tests.cluster.told import Told
+from tests.integration.api import condition, eventually, stack
+
+from cluster.install import DEPLOYMENT, NAMESPACE
+from cluster.network import NODE_ADDRESS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ACCOUNT, PASSWORD = "shop", "p4ss-0123456789abcdef"
+#: The secret part of each URL; NEXT is what Slack's is changed to.
+SLACK, HOOK, BEAT, NEXT = (f"/{name}/T0KEN-{name}-0123456789" for name in ("slack", "hook", "beat", "next"))
+OUT_OF_STOCK = "ProductOutOfStock"
+SUMMARY = "Mug <b>& more</b> is out of stock."
+#: The rule waits a minute before and two after; Alertmanager up to one more.
+LONG = 420.0
+
+
+def spec(smarthost: str) -> dict[str, Any]:
+    business = {"domains": ["business"]}
+    mail = {"to": ["ops@shop.example", "owner@shop.example"], "from": "alerts@shop.example", "smarthost": smarthost}
+    mail |= {"username": ACCOUNT, "secretKeyRef": {"name": "mail"}, "requireTLS": False}
+    receivers = {
+        "slack": {"secretKeyRef": {"name": "slack"}, "channel": "#stock", **business},
+        "email": {**mail, **business},
+        "webhook": {"secretKeyRef": {"name": "hook"}, **business},
+        "pagerDuty": {"secretKeyRef": {"name": "pager"}, "severities": ["info"], **business},
+    }
+    alerting = {
+        "replicas": 2,
+        "receivers": receivers,
+        "escalation": {"to": "webhook", "after": "1m"},
+        "heartbeat": {"secretKeyRef": {"name": "beat"}, "interval": "30s"},
+    }
+    return {**NO_GRAFANA, "containerMetrics": "none", "prometheus": {"scrapeInterval": "5s"}, "alerting": alerting}
+
+
+@pytest.fixture(scope="module")
+def told(api, installed, new_namespace) -> Iterator[Told]:
+    """Starts without one of the Secrets, which stops nobody but its receiver; then a product is out of stock."""
+    with (
+        Posts(NODE_ADDRESS) as posts,
+        Mails(NODE_ADDRESS, ACCOUNT, PASSWORD) as mails,
+        new_namespace("alerting") as namespace,
+    ):
+        for name, path in (("slack", SLACK), ("hook", HOOK), ("beat", BEAT)):
+            api.create(secret(name, {"url": posts.url(path)}), namespace)
+        api.create(secret("mail", {"password": PASSWORD}), namespace)
+        api.apply(stack(spec=spec(mails.smarthost)), namespace)
+
+        def named() -> bool:
+            said = condition(api.get("InventoryStack", namespace, "shop"), "AlertmanagerAvailable")
+            return "receivers.pagerDuty.secretKeyRef" in said.get("message", "")
+
+        eventually(named, "the missing Secret to be named", MINUTES)
+        eventually(lambda: len(posts.at(BEAT)) > 0, "the heartbeat all the same", MINUTES)
+        api.create(secret("pager", {"routing-key": "never used"}), namespace)
+        eventually(lambda: is_ready(api, namespace), "the stack to be Ready", MINUTES)
+        found = Told(api, namespace, posts, mails)
+        made = found.service.request(
+            "POST", "api/products", {"name": "Mug <b>& more</b>", "sku": "M", "stock_level": 0}
+        )
+        assert made.status_code == 201, made.text
+        yield found
+
+
+def test_slack_shows_what_it_is_and_what_to_do(told) -> None:
+    post = told.slack(SLACK, OUT_OF_STOCK, seconds=LONG)
+    shown = post.attachment
+    assert shown["title"] == f"[FIRING] {OUT_OF_STOCK} in stack {told.namespace}/shop"
+    assert (post.body["channel"], shown["color"]) == ("#stock", "danger")
+    assert "*Mug &lt;b&gt;&amp; more&lt;/b&gt; is out of stock.*" in shown["text"]
+    assert "(SKU M) has no stock left" in shown["text"]
+    assert "RUNBOOK.md#productoutofstock" in shown["text"]
+    assert shown["title_link"].startswith("http")
+
+
+def test_mail_comes_from_the_account_and_says_the_same(told) -> None:
+    mail = told.mail(OUT_OF_STOCK)
+    assert (mail.sender, mail.recipients) == ("alerts@shop.example", ["ops@shop.example", "owner@shop.example"])
+    assert mail.message["Subject"] == f"[FIRING] {OUT_OF_STOCK} in stack {told.namespace}/shop"
+    assert SUMMARY in mail.part("plain")
+    assert "RUNBOOK.md#productoutofstock" in mail.part("plain")
+    assert "Mug &lt;b&gt;&amp; more&lt;/b&gt; is out of stock." in mail.part("html")
+    assert not told.mails.refused
+
+
+def test_the_last_to_be_told_hears_of_it_after_the_time_and_not_before(told) -> None:
+    post = told.webhook(HOOK, OUT_OF_STOCK, "escalation", seconds=120)
+    (alert,) = post.body["alerts"]
+    assert post.at - datetime.fromisoformat(alert["startsAt"]) >= timedelta(minutes=1)
+    assert alert["annotations"]["summary"] == SUMMARY
+    assert alert["labels"].items() >= {"stack": "shop", "namespace": told.namespace, "sku": "M"}.items()
+
+
+def test_the_heart_beats_and_nobody_else_hears_it(told) -> None:
+    eventually(lambda: len(told.posts.at(BEAT)) >= 3, "three beats", 120)
+    assert {name for post in told.posts.at(BEAT) for name in post.alerts} == {"Watchdog"}
+    others = [post.body for path in (SLACK, HOOK) for post in told.posts.at(path)]
+    assert "Watchdog" not in json.dumps(others) + str([mail.message["Subject"] for mail in told.mails.kept])
+
+
+def test_a_new_url_is_used_without_a_restart(told, kubectl) -> None:
+    before = told.peers()
+    url = told.posts.url(NEXT)
+    told.api.patch("Secret", told.namespace, "slack", {"data": {"url": base64.b64encode(url.encode()).decode()}})
+    for peer in before:
+        words = ("exec", peer.pod["metadata"]["name"], "--", "cat", "/etc/alertmanager/secrets/slack/url")
+        read = kubectl.inside(told.namespace).run
+        eventually(lambda words=words, read=read: read(*words, check=False).stdout == url, "the new value", MINUTES)
+    for peer in before:
+        peer.fire("Rotated")
+    told.slack(NEXT, "Rotated")
+    told.webhook(HOOK, "Rotated", "webhook")
+    after = told.peers()
+    assert [peer.pod["metadata"]["uid"] for peer in after] == [peer.pod["metadata"]["uid"] for peer in before]
+    assert not [peer for peer in after if peer.pod["status"]["containerStatuses"][0]["restartCount"]]
+
+
+def test_the_loss_of_a_peer_loses_no_alert(told) -> None:
+    lost, left = told.peers()
+    told.api.delete("Pod", told.namespace, lost.pod["metadata"]["name"])
+    left.fire("Lonely")
+    told.slack(NEXT, "Lonely")
+
+    def another() -> bool:
+        uids = [peer.pod["metadata"]["uid"] for peer in told.peers()]
+        return lost.pod["metadata"]["uid"] not in uids
+
+    eventually(another, "another peer", MINUTES)
+    for peer in told.peers():
+        peer.fire("Lonely")
+        peer.fire("Again")
+    told.slack(NEXT, "Again", seconds=120)
+
+
+def test_no_secret_is_anywhere_but_in_its_secret(told, kubectl) -> None:
+    texts = [PASSWORD, "T0KEN"]
+    texts += [
+        base64.b64encode(text.encode()).decode() for text in (PASSWORD, *map(told.posts.url, (SLACK, HOOK, BEAT)))
+    ]
+    inside = kubectl.inside(told.namespace)
+    kinds = set(kubectl("api-resources", "--namespaced", "--verbs=list", "-o", "name").split()) - {"secrets"}
+    assert {"configmaps", "deployments.apps", "events", "pods", "inventorystacks.inventorystack.dev"} <= kinds
+    seen = {kind: inside("get", kind, "-o", "yaml") for kind in sorted(kinds)}
+    seen["the operator's log"] = kubectl("-n", NAMESPACE, "logs", f"deployment/{DEPLOYMENT}", "--tail=-1")
+    for peer in told.peers():
+        name = peer.pod["metadata"]["name"]
+        seen |= {f"the log of {name}": inside("logs", name), f"the status of {name}": str(peer.get("api/v2/status"))}
+    assert not [place for place, text in seen.items() if any(hidden in text for hidden in texts)]
+    values = {
+        one["metadata"]["name"]: " ".join(base64.b64decode(value).decode() for value in one.get("data", {}).values())
+        for one in told.api.list("Secret", told.namespace)
+    }
+    holders = {name for name, value in values.items() if PASSWORD in value or "T0KEN" in value}
+    assert holders == {"slack", "hook", "beat", "mail"}
+
+
+def test_its_end_is_told_and_all_was_told_once(told) -> None:
+    """It is the last test: two peers have had minutes to tell something twice."""
+    (mug,) = told.service.get("api/products")["products"]
+    assert told.service.request("POST", f"api/products/{mug['id']}/restock", {"quantity": 500}).ok
+    resolved = told.slack(NEXT, OUT_OF_STOCK, "RESOLVED", seconds=LONG).attachment
+    assert resolved["color"] == "good"
+    assert "Resolved: Mug &lt;b&gt;&amp; more&lt;/b&gt; is out of stock." in resolved["text"]
+    assert f"Resolved: {SUMMARY}" in told.mail(OUT_OF_STOCK, "RESOLVED", seconds=120).part("plain")
+    told.webhook(HOOK, OUT_OF_STOCK, "escalation", "resolved", seconds=120)
+    told_of = [post.attachment["title"] for path in (SLACK, NEXT) for post in told.posts.at(path)]
+    hooked = [(post.body["receiver"], post.body["status"], *sorted(post.alerts)) for post in told.posts.at(HOOK)]
+    mailed = [mail.message["Subject"] for mail in told.mails.kept]
+    for messages in (told_of, hooked, mailed):
+        assert len(set(messages)) == len(messages) >= 2
