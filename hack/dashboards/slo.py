@@ -131,7 +131,7 @@ def causes() -> Iterator[Panel]:
         "Failed requests by endpoint",
         "Requests a second that failed with a 5xx status, by endpoint; 0 when none did.",
         "reqps",
-        [query(or_zero(failed), "{{method}} {{endpoint}}")],
+        [query(or_zero(failed, "endpoint"), "{{method}} {{endpoint}}")],
         8,
     )
     slowest = quantile(0.99, service("http_request_duration_seconds_bucket", USERS), by="method, endpoint")
