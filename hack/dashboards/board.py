@@ -35,6 +35,18 @@ _ALL = VariableOption(selected=True, text=["All"], value=["$__all"])
 _PODS = "up|container_memory_working_set_bytes"
 
 
+_DEFAULTS = (
+    ("placement", "inControlsMenu"),
+    ("transparent", False),
+    ("repeatDirection", "h"),
+    ("auto", False),
+    ("auto_count", 30),
+    ("auto_min", "10s"),
+    ("allowCustomValue", True),
+    ("skipUrlSync", False),
+)
+
+
 @dataclass(frozen=True)
 class Row:
     """A heading and what is under it."""
@@ -63,9 +75,7 @@ def render(frame: Frame, rows: Iterable[Row]) -> str:
         board.with_row(dashboard.Row(row.title).id(panel_id(f"row {row.title}")))
         for panel in row.panels:
             board.with_panel(panel.id(panel_id(panel.build().title or "")))
-    model = json.loads(json.dumps(board.build(), cls=JSONEncoder))
-    _show_links(model)
-    return json.dumps(model, indent=1, sort_keys=True) + "\n"
+    return _written(_without_defaults(json.loads(json.dumps(board.build(), cls=JSONEncoder))))
 
 
 def _framed(frame: Frame) -> dashboard.Dashboard:
@@ -149,13 +159,19 @@ def _links() -> Iterable[dashboard.DashboardLink]:
     yield alertmanager.icon("bell").target_blank(target_blank=True).tooltip("Alerts by group, and silences")
 
 
-def _show_links(part: Any) -> None:
-    """Take out what the SDK puts at every link and annotation: to be hidden in a menu of the dashboard's controls."""
+def _without_defaults(part: Any) -> Any:
+    """Leave out what says nothing, and what the SDK puts at every link: to be hidden in the menu of the controls."""
     if isinstance(part, dict):
-        if part.get("placement") == "inControlsMenu":
-            del part["placement"]
-        for inner in part.values():
-            _show_links(inner)
-    elif isinstance(part, list):
-        for inner in part:
-            _show_links(inner)
+        return {key: _without_defaults(value) for key, value in part.items() if (key, value) not in _DEFAULTS}
+    return [_without_defaults(inner) for inner in part] if isinstance(part, list) else part
+
+
+def _written(model: dict[str, Any]) -> str:
+    """Return JSON with a line for each panel: an operator holds it once for each stack, and people read differences."""
+
+    def line(value: Any) -> str:
+        return json.dumps(value, separators=(",", ":"), sort_keys=True)
+
+    panels = ",\n".join(line(panel) for panel in model["panels"])
+    parts = {key: line(value) for key, value in model.items()} | {"panels": f"[\n{panels}\n]"}
+    return "{\n" + ",\n".join(f'"{key}":{parts[key]}' for key in sorted(parts)) + "\n}\n"

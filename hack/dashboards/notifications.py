@@ -34,7 +34,7 @@ def notifications() -> Iterator[Panel]:
         "Alerts firing over time",
         "Alerts that fire, by severity; Watchdog is not counted.",
         "none",
-        [query(or_zero(f"count by (severity) ({firing()})"), "{{severity}}")],
+        [query(or_zero(f"count by (severity) ({firing()})", "severity"), "{{severity}}")],
     ).height(10)
     yield bars(
         "Prometheus to Alertmanager",
@@ -51,8 +51,8 @@ def notifications() -> Iterator[Panel]:
         "Notifications per interval that Alertmanager sent, and those that failed, by kind of receiver.",
         "none",
         [
-            query(or_zero(f"sum by (integration) ({increase(sent)}) > 0"), "{{integration}}"),
-            query(or_zero(f"sum by (integration) ({increase(failed)}) > 0"), "{{integration}} failed"),
+            query(or_zero(f"sum by (integration) ({increase(sent)}) > 0", "integration"), "{{integration}}"),
+            query(or_zero(f"sum by (integration) ({increase(failed)}) > 0", "integration"), "{{integration}} failed"),
         ],
     ).links(runbook("AlertmanagerNotificationsFailing"))
     yield graph(
@@ -60,8 +60,8 @@ def notifications() -> Iterator[Panel]:
         "Alerts that Alertmanager knows, by state (suppressed: silenced or inhibited), and silences that are active.",
         "none",
         [
-            query(or_zero(f"max by (state) ({part('alertmanager', 'alertmanager_alerts')})"), "alerts {{state}}"),
-            query(or_zero(f"max({part('alertmanager', 'alertmanager_silences', ACTIVE)})"), "silences active"),
+            query(f"max by (state) ({part('alertmanager', 'alertmanager_alerts')})", "alerts {{state}}"),
+            query(f"max({part('alertmanager', 'alertmanager_silences', ACTIVE)})", "silences active"),
         ],
         8,
     )

@@ -129,7 +129,7 @@ def queue() -> Iterator[Panel]:
         "Writes per minute by verb and kind",
         "Write requests to the API server in a minute. A kind that is written again and again is a loop or a fight.",
         "none",
-        [query(or_zero(f"{per_minute(' by (verb, kind)', 'api_writes_total')} > 0"), "{{verb}} {{kind}}")],
+        [query(or_zero(f"{per_minute(' by (verb, kind)', 'api_writes_total')} > 0", "kind"), "{{verb}} {{kind}}")],
         8,
     ).links(runbook("OperatorHotLoop"))
 

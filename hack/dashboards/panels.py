@@ -12,7 +12,7 @@ from grafana_foundation_sdk.builders import bargauge, common, dashboard, prometh
 from grafana_foundation_sdk.models.common import (
     BarGaugeDisplayMode,
     BigValueColorMode,
-    BigValueTextMode,
+    BigValueGraphMode,
     DataSourceRef,
     GraphDrawStyle,
     GraphThresholdsStyleMode,
@@ -77,7 +77,7 @@ def graph(
         .show_legend(show_legend=True)
         .calcs(["lastNotNull", "max"])
     )
-    panel = timeseries.Panel().title(title).description(description).datasource(SOURCE).unit(unit).min(0)
+    panel = timeseries.Panel().title(title).description(description).datasource(SOURCE).unit(unit).axis_soft_min(0)
     panel.height(8).span(width).line_width(2).fill_opacity(10).legend(legend)
     panel.tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
     for letter, target in zip("ABCDEF", queries, strict=False):
@@ -103,7 +103,7 @@ def numbers(
 ) -> stat.Panel:
     """Return numbers of now, each with its name where there are several."""
     panel = stat.Panel().title(title).description(description).datasource(SOURCE).unit(unit).height(3).span(8)
-    panel.text_mode(BigValueTextMode.AUTO).color_mode(BigValueColorMode.VALUE)
+    panel.color_mode(BigValueColorMode.VALUE).graph_mode(BigValueGraphMode.NONE).reduce_options(_last())
     return panel.thresholds(colors).with_target(target.ref_id("A"))
 
 
@@ -113,7 +113,7 @@ def levels(
     """Return one horizontal bar for each series, as it is now."""
     panel = bargauge.Panel().title(title).description(description).datasource(SOURCE).unit(unit).min(0)
     panel.height(10).span(12).orientation(VizOrientation.HORIZONTAL).display_mode(BarGaugeDisplayMode.GRADIENT)
-    return panel.thresholds(colors).with_target(target.ref_id("A"))
+    return panel.reduce_options(_last()).thresholds(colors).with_target(target.ref_id("A"))
 
 
 def words(title: str, description: str, content: str) -> text.Panel:
@@ -152,6 +152,10 @@ def runbook(*alerts: str) -> list[Builder[DashboardLink]]:
         dashboard.DashboardLink(f"Runbook: {alert}").url(f"/d/{RUNBOOK}?viewPanel=panel-{panel_id(alert)}")
         for alert in alerts
     ]
+
+
+def _last() -> common.ReduceDataOptions:
+    return common.ReduceDataOptions().calcs(["lastNotNull"])
 
 
 def _dashed() -> list[DynamicConfigValue]:

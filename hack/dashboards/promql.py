@@ -75,9 +75,13 @@ def quantile(share: float, histogram: str, by: str = "") -> str:
     return f"histogram_quantile({share}, sum by ({labels}) ({rate(histogram)}))"
 
 
-def or_zero(expression: str) -> str:
-    """Return 0 where nothing was ever counted: a counter of failures may not exist before the first one."""
-    return f"{expression} or on () vector(0)"
+def or_zero(expression: str, label: str = "") -> str:
+    """Return 0 where there is nothing: a counter of failures may not exist before the first one.
+
+    With a label the 0 has the name "none", for a legend that shows the label.
+    """
+    zero = f'label_replace(vector(0), "{label}", "none", "", "")' if label else "vector(0)"
+    return f"{expression} or on () {zero}"
 
 
 def share(some: str, all_of_them: str) -> str:

@@ -60,11 +60,12 @@ def entries() -> Iterator[Entry]:
 
 
 def pages() -> Iterator[Panel]:
-    """Yield a panel for each entry."""
-    for entry in entries():
-        yield words(entry.alert, f"What to do when {entry.alert} fires, from RUNBOOK.md.", entry.text).height(
-            entry.height
-        )
+    """Yield a panel for each entry, two in a row, both as high as the higher one."""
+    every = list(entries())
+    for place, entry in enumerate(every):
+        first = place - place % 2
+        height = max(each.height for each in every[first : first + 2])
+        yield words(entry.alert, f"What to do when {entry.alert} fires, from RUNBOOK.md.", entry.text).height(height)
 
 
 def runbook() -> str:

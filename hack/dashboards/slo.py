@@ -13,7 +13,7 @@ from dashboards.promql import USERS, firing, or_zero, quantile, rate, recorded, 
 from dashboards.tables import Column, Rows, listing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from dashboards.panels import Panel
 
@@ -24,7 +24,7 @@ FRAME = Frame(
     jobs="service",
     time="now-6h",
 )
-OFF = "no alerting.slo in the spec"
+OFF = "There is no alerting.slo in the spec"
 BUDGET = "inventory:slo_error_budget:ratio"
 REMAINING = recorded("inventory:slo_error_budget:remaining")
 FAILED = 'status=~"5.."'
@@ -131,7 +131,7 @@ def causes() -> Iterator[Panel]:
         "Failed requests by endpoint",
         "Requests a second that failed with a 5xx status, by endpoint; 0 when none did.",
         "reqps",
-        [query(or_zero(failed), "{{method}} {{endpoint}}")],
+        [query(or_zero(failed, "endpoint"), "{{method}} {{endpoint}}")],
         8,
     )
     slowest = quantile(0.99, service("http_request_duration_seconds_bucket", USERS), by="method, endpoint")
@@ -144,12 +144,18 @@ def causes() -> Iterator[Panel]:
     )
 
 
+def said(panels: Iterable[Panel]) -> Iterator[Panel]:
+    """Let panels say why they are empty."""
+    for panel in panels:
+        yield panel.no_value(OFF)
+
+
 def slo_and_error_budget() -> str:
     """Return the JSON of the dashboard."""
     rows = [
-        Row("Now", now()),
-        Row("Seven days", objectives()),
-        Row("How fast the budget is spent", burning()),
+        Row("Now", said(now())),
+        Row("Seven days", said(objectives())),
+        Row("How fast the budget is spent", said(burning())),
         Row("What spends it", causes()),
     ]
     return render(FRAME, rows)

@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
     from dashboards.panels import Panel
 
+STOCK = "inventory:product_stock_level"
+THRESHOLD = "inventory:product_low_stock_threshold"
 EACH = "namespace, stack, product_id, product_name, sku"
-#: These two keep the job of what they record.
-JOB = 'job=~"$job"'
-STOCK = f"max by ({EACH}) ({recorded('inventory:product_stock_level', JOB)})"
-THRESHOLD = f"max by ({EACH}) ({recorded('inventory:product_low_stock_threshold', JOB)})"
-MARGIN = f"{STOCK} - {THRESHOLD}"
+#: Instead of at each point of a graph: the same products all along, found once.
+AT_THE_END = " @ end()"
 
 
-def nearest(products: int) -> str:
+def of_products(metric: str, at: str = "") -> str:
+    """Return a recorded series of products; these keep the job of what they record."""
+    series = recorded(metric, 'job=~"$job"')
+    return f"max by ({EACH}) ({series}{at})"
+
+
+def nearest(products: int, at: str = "") -> str:
     """Return the products that are the most below their threshold, or the least above it, with how much."""
-    return f"bottomk({products}, {MARGIN})"
-
-
-def among(values: str, products: int) -> str:
-    """Return the values of the nearest products."""
-    return f"{values} and {nearest(products)}"
+    return f"bottomk({products}, {of_products(STOCK, at)} - {of_products(THRESHOLD, at)})"
 
 
 def stock() -> Iterator[Panel]:
@@ -41,8 +41,8 @@ def stock() -> Iterator[Panel]:
         "The 25 products that are the most below their threshold (red), at it (orange), or nearest to it (green).",
         Rows({"product_name": "Product", "sku": "SKU"}, hidden=["namespace", "stack", "product_id"]),
         Column("Above threshold", "none", nearest(25), thresholds((None, "red"), (0, "orange"), (1, "green"))),
-        Column("Stock", "none", among(STOCK, 25), thresholds((None, "red"), (1, "text"))),
-        Column("Threshold", "none", among(THRESHOLD, 25)),
+        Column("Stock", "none", f"{of_products(STOCK)} and {nearest(25)}", thresholds((None, "red"), (1, "text"))),
+        Column("Threshold", "none", f"{of_products(THRESHOLD)} and {nearest(25)}"),
     ).links(runbook("ProductLowStock", "ProductOutOfStock"))
     each = "max by (product_name, sku)"
     ratio = (
@@ -58,11 +58,13 @@ def stock() -> Iterator[Panel]:
     yield with_dashes(
         graph(
             "Stock level over time",
-            "Units in stock of the 10 products nearest to their threshold; the dashed line is the threshold.",
+            "Units in stock of the 10 products that are nearest to their threshold now; dashed is the threshold.",
             "none",
             [
-                query(among(STOCK, 10), "{{product_name}} ({{sku}})"),
-                query(among(THRESHOLD, 10), "{{product_name}} ({{sku}}): threshold"),
+                query(f"{of_products(STOCK)} and {nearest(10, AT_THE_END)}", "{{product_name}} ({{sku}})"),
+                query(
+                    f"{of_products(THRESHOLD)} and {nearest(10, AT_THE_END)}", "{{product_name}} ({{sku}}): threshold"
+                ),
             ],
             24,
         ),
