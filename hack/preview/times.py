@@ -28,6 +28,11 @@ def duration(amount: float) -> str:
     return f"{round(amount)}s" if amount >= 1 else f"{round(amount * 1000)}ms"
 
 
+def nice(wanted: float) -> float:
+    """Return the next larger step that a person can read off an axis."""
+    return next((float(step) for step in _NICE if step >= wanted), wanted)
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """What is looked at: from `start` to `end` (Unix time), with the seconds between two scrapes."""
@@ -44,7 +49,7 @@ class Window:
     def interval(self, points: int, least: float = 0.0) -> float:
         """Return the step in seconds for at most about `points` points, never below the scrape interval or `least`."""
         wanted = max(self.range / points, least or self.scrape)
-        return next((float(step) for step in _NICE if step >= wanted), wanted)
+        return nice(wanted)
 
     def rate_interval(self, interval: float) -> float:
         """Return $__rate_interval in seconds, as Grafana's documentation of the Prometheus data source defines it."""
