@@ -47,9 +47,14 @@ class Window:
         return self.end - self.start
 
     def interval(self, points: int, least: float = 0.0) -> float:
-        """Return the step in seconds for at most about `points` points, never below the scrape interval or `least`."""
-        wanted = max(self.range / points, least or self.scrape)
-        return nice(wanted)
+        """Return the step in seconds for about `points` points, never below the scrape interval or `least`.
+
+        Grafana rounds to the nearest readable step (rangeUtil.roundInterval), not to the next larger one.
+        """
+        wanted = self.range / points
+        above = nice(wanted)
+        below = max((float(step) for step in _NICE if step < above), default=above)
+        return max(above if wanted >= (above + below) / 2 else below, least or self.scrape)
 
     def rate_interval(self, interval: float) -> float:
         """Return $__rate_interval in seconds, as Grafana's documentation of the Prometheus data source defines it."""
