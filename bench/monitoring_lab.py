@@ -5,28 +5,39 @@ It never changes a rule, a limit or a relabelling: only what Kubernetes would di
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 import requests
 import yaml
-from tests.rendered import one, rendered, stack
-from tests.service.server import free_port
+from tests.rendered import one, rendered
 
 from cluster import servers
 from cluster.build import binary
 from cluster.errors import ClusterError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+#: Everything that has rules or series of its own is on.
+SPEC: Final[dict[str, Any]] = {
+    "alerting": {"slo": {"availability": "99.9", "latency": {"threshold": "300ms", "objective": "99"}}},
+}
 _MOUNTED = "/etc/prometheus/config/"
-_DEADLINE = 120.0
+_PORTS = {"service": "5000", "alertmanager": "9093"}
+_DEADLINE = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is scraped: an address, and the pod that it would be."""
+
+    address: str
+    pod: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +50,12 @@ class Prometheus:
 
     def get(self, path: str, **query: Any) -> Any:
         """Return the data of an answer of its API; ClusterError where it refuses."""
-        answer = requests.get(f"{self.url}/api/v1/{path}", params=query, timeout=_DEADLINE)
-        body = answer.json()
-        if body["status"] != "success":
-            raise ClusterError(f"Prometheus refused {path} {query}: {body.get('error')}")
-        return body["data"]
+        return self._data(requests.get(f"{self.url}/api/v1/{path}", params=query, timeout=_DEADLINE), path)
+
+    def snapshot(self) -> Path:
+        """Write all that is in memory as a block and return the folder of the snapshot."""
+        answer = requests.post(f"{self.url}/api/v1/admin/tsdb/snapshot", timeout=_DEADLINE)
+        return self.folder / "data/snapshots" / str(self._data(answer, "snapshot")["name"])
 
     def values(self, expression: str, *labels: str) -> dict[tuple[str, ...], float]:
         """Return {values of the labels: value} of an expression now."""
@@ -54,48 +66,61 @@ class Prometheus:
         """Return the one value of an expression now, 0 where there is none."""
         return sum(self.values(expression).values())
 
+    def wait(self, expression: str, what: str) -> None:
+        """Return as soon as an expression has a value; ClusterError that says for what was waited."""
+        wait_until(lambda: bool(self.values(expression)), what)
+
     def memory(self) -> float:
         """Return its resident memory in MB (10**6 bytes)."""
         return float(self.process.memory_info().rss / 1e6)
 
+    @staticmethod
+    def _data(answer: requests.Response, path: str) -> Any:
+        body = answer.json()
+        if body["status"] != "success":
+            raise ClusterError(f"Prometheus refused {path}: {body.get('error')}")
+        return body["data"]
 
-def configuration(folder: Path, port: int, targets: Mapping[str, Sequence[str]], **spec: Any) -> Path:
-    """Write what the operator renders for a stack of `spec`; return prometheus.yml.
 
-    `targets`: job -> host:port; a job without one is left out, as if nothing was found.
+def rendered_for(name: str, namespace: str, **spec: Any) -> list[dict[str, Any]]:
+    """Return the objects of a stack."""
+    return rendered({"metadata": {"name": name, "namespace": namespace}, "spec": {**SPEC, **spec}})
+
+
+def configure(folder: Path, targets: Mapping[str, Sequence[Target]], objects: list[dict[str, Any]]) -> None:
+    """Write the configuration of a rendered stack's Prometheus; a job without a target is left out.
+
+    Alerts are sent to nobody, and the rules of a stack without objectives are read as well: all rule files there are.
     """
-    data: dict[str, str] = one(rendered(stack(**spec)), "ConfigMap", "shop-prometheus")["data"]
+    stack = next(it["metadata"]["labels"]["inventorystack.dev/stack"] for it in objects)
+    data: dict[str, str] = one(objects, "ConfigMap", f"{stack}-prometheus")["data"]
     folder.mkdir(parents=True, exist_ok=True)
     for key, text in data.items():
         (folder / key).write_text(text.replace(_MOUNTED, f"{folder}/"), "utf-8")
-    file = folder / "prometheus.yml"
-    config = yaml.safe_load(file.read_text("utf-8"))
+    config = yaml.safe_load((folder / "prometheus.yml").read_text("utf-8"))
     config.pop("alerting", None)
-    known = {"prometheus": [f"127.0.0.1:{port}"], **targets}
-    jobs = [job for job in config["scrape_configs"] if job["job_name"] in known]
-    config["scrape_configs"] = [_found(job, known[job["job_name"]]) for job in jobs]
-    file.write_text(yaml.safe_dump(config, sort_keys=False), "utf-8")
-    return file
+    listed = {*config["rule_files"], *(str(file) for file in folder.glob("*.rules.yml"))}
+    config["rule_files"] = sorted(listed)
+    namespace = config["global"]["external_labels"]["namespace"]
+    jobs = [job for job in config["scrape_configs"] if targets.get(job["job_name"])]
+    config["scrape_configs"] = [_found(job, targets[job["job_name"]], namespace) for job in jobs]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config, sort_keys=False), "utf-8")
 
 
-def _found(job: dict[str, Any], targets: Sequence[str]) -> dict[str, Any]:
+def _found(job: dict[str, Any], targets: Sequence[Target], namespace: str) -> dict[str, Any]:
     """Return the job with these targets, and what Kubernetes would tell of them."""
-    kept = {key: value for key, value in job.items() if not key.endswith("sd_configs")}
+    by_hand = {"scheme", "authorization", "tls_config", "kubernetes_sd_configs", "dns_sd_configs", "static_configs"}
+    kept = {key: value for key, value in job.items() if key not in by_hand}
     labels = job.get("static_configs", [{}])[0].get("labels", {})
-    if kept.get("scheme") == "https":
-        kept = {key: value for key, value in kept.items() if key not in {"scheme", "authorization", "tls_config"}}
     told = {
-        "__meta_kubernetes_namespace": "shop",
+        "__meta_kubernetes_namespace": namespace,
         "__meta_kubernetes_pod_phase": "Running",
-        "__meta_kubernetes_pod_container_port_number": "5000",
+        "__meta_kubernetes_pod_container_port_number": _PORTS.get(job["job_name"], ""),
         "__meta_kubernetes_node_name": "node",
     }
     groups = [
-        {
-            "targets": [target],
-            "labels": labels or {**told, "__meta_kubernetes_pod_name": f"shop-inventory-7d9c5b6f4-{number:05}"},
-        }
-        for number, target in enumerate(targets)
+        {"targets": [each.address], "labels": {**told, **labels, "__meta_kubernetes_pod_name": each.pod}}
+        for each in targets
     ]
     return {**kept, "static_configs": groups}
 
@@ -108,34 +133,32 @@ def running(folder: Path, port: int, *flags: str) -> Iterator[Prometheus]:
         f"--config.file={folder}/prometheus.yml",
         f"--storage.tsdb.path={folder}/data",
         f"--web.listen-address=127.0.0.1:{port}",
+        "--web.enable-admin-api",
         *flags,
     ]
     log = folder / "prometheus.log"
     process = servers.start_bound(argv, log)
     try:
         prometheus = Prometheus(f"http://127.0.0.1:{port}", folder, psutil.Process(process.pid))
-        until = time.monotonic() + _DEADLINE
-        while not _ready(prometheus.url):
-            if process.poll() is not None or time.monotonic() > until:
-                raise ClusterError(f"Prometheus did not start:\n{log.read_text()[-2000:]}")
-            time.sleep(0.1)
+        wait_until(lambda: _ready(prometheus.url, log, process.poll()), "Prometheus to start")
         yield prometheus
     finally:
         process.terminate()
         process.wait()
 
 
-def _ready(url: str) -> bool:
+def _ready(url: str, log: Path, ended: int | None) -> bool:
+    if ended is not None:
+        raise ClusterError(f"Prometheus did not start:\n{log.read_text()[-2000:]}")
     with suppress(requests.RequestException):
         return requests.get(f"{url}/-/ready", timeout=5).ok
     return False
 
 
-def new_port() -> int:
-    """Return a port that is free now."""
-    return free_port()
-
-
-def dump(value: Any) -> str:
-    """Return a value as one line, for messages."""
-    return json.dumps(value, sort_keys=True)
+def wait_until(done: Callable[[], bool], what: str) -> None:
+    """Return as soon as `done()`; ClusterError that names `what` when it takes too long."""
+    until = time.monotonic() + _DEADLINE
+    while not done():
+        if time.monotonic() > until:
+            raise ClusterError(f"waited {_DEADLINE:.0f} s for {what}")
+        time.sleep(0.25)

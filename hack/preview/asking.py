@@ -83,14 +83,13 @@ class Answer:
         return DATA if all(there) else PARTIAL if any(there) else EMPTY
 
 
-def ask(board: Board, scope: Scope, client: Client) -> list[Answer]:
-    """Return the answers for all panels of a dashboard."""
-    return [_panel(panel, scope, client) for panel in board.panels]
+def ask(board: Board, scope: Scope, client: Client, points: int = 0) -> list[Answer]:
+    """Return the answers for all panels of a dashboard, with `points` for each graph; 0 for what its width has."""
+    return [_panel(panel, scope, client, points) for panel in board.panels]
 
 
-def _panel(panel: Panel, scope: Scope, client: Client) -> Answer:
-    points = int(panel.options.get("maxDataPoints") or SCREEN * panel.box.w / COLUMNS)
-    step = scope.window.interval(points)
+def _panel(panel: Panel, scope: Scope, client: Client, points: int) -> Answer:
+    step = scope.window.interval(points or SCREEN * panel.box.w // COLUMNS)
     asked, series = [], []
     for target in [] if panel.kind in _STATIC else panel.targets:
         query, found = _target(target, step, scope, client)

@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, MultipleLocat
 
 from preview import colors, legends, settings, units
 from preview.legends import Entry
+from preview.times import nice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _LEFT, _RIGHT, _BELOW = 74, 24, 26
 _SIZE = 11 * 0.72
-_DAY = 86400.0
+_MINUTE, _DAY = 60.0, 86400.0
 
 
 def draw(canvas: Canvas, answer: Answer, window: Window, top: float) -> None:
@@ -106,30 +107,28 @@ def _draw_all(axes: Axes, second: Axes | None, entries: Sequence[Entry], step: f
         if stacked:
             _stacked(where, entry, entries, step, piles)
         elif bars:
-            times, values = with_gaps(entry.series, step)
-            where.bar(dates(times), values, width=step / _DAY * 0.8, color=entry.color, alpha=0.8)
+            at, values = with_gaps(entry.series, step)
+            where.bar(dates(at), values, width=step / _DAY * 0.8, color=entry.color, alpha=0.8)
         else:
             _line(where, entry, step, len(entries) - number)
 
 
 def _line(axes: Axes, entry: Entry, step: float, order: int) -> None:
     own = entry.settings
-    times, values = with_gaps(entry.series, step)
+    at, values = with_gaps(entry.series, step)
     width = float(own.get("custom.lineWidth", 1)) * 0.8
     shape = {"stepAfter": "steps-post", "stepBefore": "steps-pre"}.get(own.get("custom.lineInterpolation"), "default")
-    (line,) = axes.plot(
-        dates(times), values, color=entry.color, linewidth=width, zorder=2 + order / 100, drawstyle=shape
-    )
+    (line,) = axes.plot(dates(at), values, color=entry.color, linewidth=width, zorder=2 + order / 100, drawstyle=shape)
     if own.dashes:
         line.set_dashes(own.dashes)
     if own.get("custom.drawStyle") == "points":
         line.set(linestyle="none", marker="o", markersize=3)
     alone = _alone(values)
     if alone.any():
-        axes.plot(dates(times)[alone], values[alone], "o", color=entry.color, markersize=3)
+        axes.plot(dates(at)[alone], values[alone], "o", color=entry.color, markersize=3)
     fill = float(own.get("custom.fillOpacity", 0)) / 100
     if fill:
-        axes.fill_between(dates(times), values, 0, color=entry.color, alpha=fill, linewidth=0)
+        axes.fill_between(dates(at), values, 0, color=entry.color, alpha=fill, linewidth=0)
 
 
 def _stacked(axes: Axes, entry: Entry, entries: Sequence[Entry], step: float, piles: dict[str, NDArray[Any]]) -> None:
@@ -188,10 +187,12 @@ def _bounds(axes: Axes, entries: Sequence[Entry], panel: settings.Settings) -> N
 
 
 def _ticks(unit: str, span: float) -> Locator:
-    """Return about five ticks at round numbers, which for bytes are powers of two."""
-    if unit not in {"bytes", "bits", "binBps"}:
-        return MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10])
-    return MultipleLocator(2.0 ** math.ceil(math.log2(span / 5)))
+    """Return about five ticks at round numbers: for bytes powers of two, for seconds parts of minutes, hours, days."""
+    if unit in {"bytes", "bits", "binBps"}:
+        return MultipleLocator(2.0 ** math.ceil(math.log2(span / 5)))
+    if unit in {"s", "dtdurations"} and _MINUTE < span < 5 * _DAY:
+        return MultipleLocator(nice(span / 5))
+    return MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10])
 
 
 def _thresholds(axes: Axes, panel: settings.Settings) -> None:

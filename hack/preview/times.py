@@ -28,6 +28,11 @@ def duration(amount: float) -> str:
     return f"{round(amount)}s" if amount >= 1 else f"{round(amount * 1000)}ms"
 
 
+def nice(wanted: float) -> float:
+    """Return the next larger step that a person can read off an axis."""
+    return next((float(step) for step in _NICE if step >= wanted), wanted)
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """What is looked at: from `start` to `end` (Unix time), with the seconds between two scrapes."""
@@ -42,9 +47,14 @@ class Window:
         return self.end - self.start
 
     def interval(self, points: int, least: float = 0.0) -> float:
-        """Return the step in seconds for at most about `points` points, never below the scrape interval or `least`."""
-        wanted = max(self.range / points, least or self.scrape)
-        return next((float(step) for step in _NICE if step >= wanted), wanted)
+        """Return the step in seconds for about `points` points, never below the scrape interval or `least`.
+
+        Grafana rounds to the nearest readable step (rangeUtil.roundInterval), not to the next larger one.
+        """
+        wanted = self.range / points
+        above = nice(wanted)
+        below = max((float(step) for step in _NICE if step < above), default=above)
+        return max(above if wanted >= (above + below) / 2 else below, least or self.scrape)
 
     def rate_interval(self, interval: float) -> float:
         """Return $__rate_interval in seconds, as Grafana's documentation of the Prometheus data source defines it."""

@@ -138,7 +138,8 @@ def test_what_is_no_duration(text: str) -> None:
 
 def test_steps_are_as_grafana_takes_them() -> None:
     assert WINDOW.interval(800) == 10
-    assert Window(0, 720_000, 10).interval(1000) == 900
+    assert Window(0, 720_000, 10).interval(1000) == 600
+    assert Window(0, 800_000, 10).interval(1000) == 900
     assert WINDOW.interval(800, least=60) == 60
     filled = scope().fill("x[$__rate_interval] y[$__interval] z[$__range] ${__range_s} [[__interval_ms]]", 10)
     assert filled == "x[40s] y[10s] z[900s] 900 10000"

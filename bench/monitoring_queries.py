@@ -1,0 +1,116 @@
+"""How long the queries of every panel take over a long history, asked as Grafana asks.
+
+It never counts a panel's queries as one: Grafana asks each, and people wait for the slowest.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from bench.monitoring_history import History, boards, fill, shown
+from bench.monitoring_lab import wait_until
+from bench.monitoring_series import rule_groups
+from bench.monitoring_stack import running_stack
+
+from cluster import traffic
+from preview import asking, variables
+from preview.client import Client
+from preview.times import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from bench.monitoring_lab import Prometheus
+
+PRODUCTS: Final = 20
+#: Points of a graph as wide as a screen.
+POINTS: Final = 1000
+_SCRAPE: Final = 10.0
+_RULE_SECONDS: Final = 75
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """One query of a panel: seconds of the first time and the median of all."""
+
+    dashboard: str
+    panel: str
+    ref: str
+    series: int
+    first: float
+    median: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """What was asked of how much history, and the rules over it."""
+
+    history: History
+    #: Of all samples, and of their index, on disk after compaction.
+    bytes_per_sample: float
+    memory_mb: float
+    timed: Sequence[Timed]
+    #: rule group -> longest evaluation, seconds.
+    groups: Mapping[str, float]
+
+
+def measure(folder: Path, hours: int, step: int, repeats: int) -> Queries:
+    """Fill in a history, let Prometheus compact it, and ask every query of every panel."""
+    young = folder / "young"
+    with running_stack(young, PRODUCTS, 1, interval="1s") as (prometheus, server):
+        traffic.send(server.url, 25)
+        series = shown(prometheus)
+    old = folder / "old"
+    old.mkdir()
+    history = fill(old, series, hours, step)
+    with running_stack(old, PRODUCTS, 1, interval="10s") as (prometheus, _):
+        began = time.monotonic()
+        _await_compaction(prometheus)
+        wait_until(lambda: time.monotonic() - began > _RULE_SECONDS, "each rule group to be evaluated")
+        timed = ask(prometheus, hours, repeats)
+        size = sum(file.stat().st_size for file in (old / "data").glob("*/*/*")) + sum(
+            file.stat().st_size for file in (old / "data").glob("*/index")
+        )
+        return Queries(history, size / history.samples, prometheus.memory(), timed, rule_groups(prometheus))
+
+
+def _await_compaction(prometheus: Prometheus) -> None:
+    """Return when Prometheus has put the small blocks together, as it does while it runs for days."""
+    prometheus.wait("prometheus_tsdb_compactions_total > 0", "the first compaction")
+    seen = -1.0
+    while (now := prometheus.value("prometheus_tsdb_compactions_total")) != seen:
+        seen = now
+        time.sleep(_SCRAPE + 2)
+
+
+def ask(prometheus: Prometheus, hours: int, repeats: int) -> list[Timed]:
+    """Return the times of all queries of all dashboards over the last `hours`."""
+    client = Client(prometheus.url)
+    try:
+        now = client.now()
+        window = Window(now - hours * 3600, now, _SCRAPE)
+        found = []
+        for board in boards():
+            scope = variables.resolve(board.variables, window, client)
+            runs = [asking.ask(board, scope, client, POINTS) for _ in range(repeats)]
+            for answers in zip(*runs, strict=True):
+                found += _timed(board.name, answers)
+        return found
+    finally:
+        client.close()
+
+
+def _timed(board: str, answers: Sequence[asking.Answer]) -> list[Timed]:
+    """Return the times of one panel's queries from all runs."""
+    result = []
+    for asked in zip(*(answer.asked for answer in answers), strict=True):
+        seconds = [query.seconds for query in asked]
+        query = asked[0]
+        median = statistics.median(seconds)
+        result.append(Timed(board, answers[0].title, query.ref, query.series, seconds[0], median, query.error))
+    return result

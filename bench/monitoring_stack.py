@@ -1,0 +1,64 @@
+"""A whole small stack as processes: the service on SQLite, Alertmanager, Prometheus, and stand-ins for the rest.
+
+It never measures.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from bench import monitoring_standins as standins
+from bench.monitoring_lab import Prometheus, Target, configure, rendered_for, running
+from bench.service_stock import fill
+from tests.service.server import free_port, serving
+
+from cluster import servers
+from cluster.build import binary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.service.server import Server
+
+
+@contextmanager
+def running_stack(
+    folder: Path, products: int, replicas: int, *, interval: str, filled: bool = True
+) -> Iterator[tuple[Prometheus, Server]]:
+    """Run a stack; its one process of the service is scraped as if there were `replicas` pods of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    url, port = f"sqlite:///{folder}/inventory.db", free_port()
+    if filled:
+        fill(url, products)
+    pages = {"/metrics": standins.operator(), "/metrics/cadvisor": standins.containers()}
+    with ExitStack() as stack:
+        server = stack.enter_context(serving(folder / "service.log", DATABASE_URL=url, AUDIT_SECONDS="0"))
+        others = stack.enter_context(standins.serving(pages))
+        alertmanager = stack.enter_context(_alertmanager(folder))
+        pods = [Target(f"127.0.0.1:{server.port}", standins.SERVICE_POD.format(number)) for number in range(replicas)]
+        targets = {
+            "service": pods,
+            "prometheus": [Target(f"127.0.0.1:{port}")],
+            "alertmanager": [Target(alertmanager, standins.PODS["alertmanager"])],
+            "operator": [Target(others)],
+            "cadvisor": [Target(others)],
+        }
+        configure(folder, targets, rendered_for("shop", "shop", prometheus={"scrapeInterval": interval}))
+        yield stack.enter_context(running(folder, port)), server
+
+
+@contextmanager
+def _alertmanager(folder: Path) -> Iterator[str]:
+    """Run an Alertmanager that tells nobody and yield host:port."""
+    file, port = folder / "alertmanager.yml", free_port()
+    file.write_text("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n", "utf-8")
+    argv: list[Any] = [binary("alertmanager"), f"--config.file={file}", f"--storage.path={folder}/alertmanager"]
+    argv += [f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
+    process = servers.start_bound(argv, folder / "alertmanager.log")
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
