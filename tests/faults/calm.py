@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _HOURS = 3600.0
 _AT_LEAST = 600.0
-#: Longer than the quickest critical alert waits (1 min), and a group before its first notification (30 s).
-_AFTER_RESTART = 180.0
+#: Longer than AlertmanagerDown waits (3 min), InventoryDown even less, and a group before it is notified (30 s).
+_AFTER_RESTART = 240.0
 _RESTART = 240.0
 #: What is asked for again after a restart: every sample that was there 30 s before it.
 _EVERYTHING = '{__name__=~"up|http_requests_total|product_stock_level|inventory:.+"}'

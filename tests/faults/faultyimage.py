@@ -32,8 +32,8 @@ application = wrapped(application)
 
 
 @contextmanager
-def on_the_node() -> Iterator[str]:
-    """Put the image on the node and give its name; take it off at the end."""
+def on_the_node(*, keep: bool) -> Iterator[str]:
+    """Put the image on the node and give its name; take it off at the end, unless it is to be kept."""
     archive = images.ensure()[SERVICE]
     name = f"docker.io/inventorystack/inventory-service:faulty-{images.inputs_digest(archive)}"
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
@@ -43,7 +43,8 @@ def on_the_node() -> Iterator[str]:
     try:
         yield name
     finally:
-        nodeimages.drop(name)
+        if not keep:
+            nodeimages.drop(name)
 
 
 def layer(image: Archive) -> dict[str, bytes]:

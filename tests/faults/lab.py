@@ -31,7 +31,7 @@ T = TypeVar("T")
 #: Seconds between two looks at a stack.
 LOOK = 2.0
 #: Starting costs far more than running: so many stacks start at a time.
-_STARTS = 3
+_STARTS = 4
 _LABEL = "app.kubernetes.io/created-by"
 _GONE_SECONDS = 240
 
@@ -55,7 +55,7 @@ class Latch:
 
 
 class Lab:
-    """A context manager around one run of `stories`; `keep` leaves the namespaces as they are.
+    """A context manager around one run of `stories`; `keep` leaves the namespaces and the image.
 
     `faults` opens when every fault's story has ended, `moving` when those have that change anything at all.
     """
@@ -82,7 +82,7 @@ class Lab:
         self.kubectl = Kube(self.kubeconfig)
         with ExitStack() as opened:
             install.install(Kubectl(self.kubeconfig), target.load(), target.environment)
-            self.faulty_image = opened.enter_context(faultyimage.on_the_node())
+            self.faulty_image = opened.enter_context(faultyimage.on_the_node(keep=self._keep))
             opened.enter_context(self.receiver)
             self._open = opened.pop_all()
         return self

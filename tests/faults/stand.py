@@ -83,11 +83,18 @@ class Stand:
         self.api.create(secret("receiver", {"url": self._lab.receiver.url(self.name)}), self.namespace)
         with self._lab.starts:
             self.apply()
-            self._lab.until(self.ready, _READY_SECONDS, "the stack to be Ready")
+            self._wait_ready()
         body = {"name": "Mug", "sku": "MUG-1", "stock_level": STOCK}
         answer = self.service.request("POST", "api/products", body)
         assert answer.status_code == 201, answer.text
         self.product = int(answer.json()["product"]["id"])
+
+    def _wait_ready(self) -> None:
+        try:
+            self._lab.until(self.ready, _READY_SECONDS, "the stack to be Ready")
+        except AssertionError as error:
+            said = [f"{c['type']}={c['status']} {c['reason']}: {c['message']}" for c in self.conditions()]
+            raise AssertionError(f"{error}: {'; '.join(said)}") from None
 
     def ready(self) -> bool:
         """Tell whether the stack says so itself, of what was last asked of it."""
