@@ -20,8 +20,9 @@ from tests.faults.lab import Latch
 from tests.faults.misbehaviour import HEADER, wrapped
 from tests.faults.receiver import Delivery, Receiver, read
 from tests.faults.stand import BASE, merged
-from tests.rendered import ROOT
+from tests.rendered import ROOT, stack
 
+from inventory_operator import spec
 from inventory_service.app import create_app
 from inventory_service.settings import load
 
@@ -195,6 +196,15 @@ def test_each_fault_waits_for_an_alert_that_is_shipped() -> None:
     shipped = {name for file in rules for name in re.findall(r"- alert: (\w+)", file.read_text("utf-8"))}
     wanted = {name for fault in FAULTS for name in (fault.expected.alert, *fault.expected.afterwards) if name}
     assert wanted <= shipped
+
+
+@pytest.mark.parametrize("name", runner.STORIES)
+def test_each_stack_is_one_that_the_operator_follows(name) -> None:
+    _, fault = runner.STORIES[name]
+    parsed = spec.parse(stack(**merged(BASE, fault.spec)))
+    assert not parsed.grafana.enabled
+    assert parsed.prometheus.scrape_interval == spec.parse(stack()).prometheus.scrape_interval
+    assert set(parsed.alerting.receivers.webhook.domains) == {"service", "business", "monitoring", "operator"}
 
 
 def test_everybody_is_waited_for() -> None:
