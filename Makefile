@@ -57,6 +57,10 @@ check: lint ## lint, types, import contracts and the fast tests: under 2 minutes
 test: lint cluster-up images ## everything that is a test, on a real cluster; a running demo is left alone
 	@$(bin)/pytest
 
+.PHONY: test-faults
+test-faults: $(venv) cluster-up images ## break stacks and see who is told: at most 60 minutes, writes docs/faults.md
+	@PYTHONPATH=hack:. $(bin)/python -m tests.faults --record docs/faults.md
+
 .PHONY: golden
 golden: $(venv) ## write everything that is made from sources anew: goldens, dashboards, the field reference
 	@PYTHONPATH=hack $(bin)/python -m dashboards

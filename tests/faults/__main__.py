@@ -1,0 +1,110 @@
+"""Breaks stacks on the one-node cluster, each in its own way, and looks at who is told what, and when.
+
+It never touches a namespace that it did not make; the shipped rules are as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.report import machine, record
+from tests.faults import report
+from tests.faults.calm import CONTROL, RESTARTS, Control, Restarts
+from tests.faults.evidence import Row
+from tests.faults.faults import FAULTS
+from tests.faults.lab import Lab
+from tests.faults.story import Story
+
+from cluster.errors import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+STORIES = {**{fault.name: (Story, fault) for fault in FAULTS}, "control": (Control, CONTROL)}
+STORIES["restarts"] = (Restarts, RESTARTS)
+_EXAMPLES = """\
+exit code: 0 if all is as expected, 1 if something is not, 2 for wrong words, 3 if this machine can't do it
+
+examples:
+  make test-faults                                         all of it, at most 60 minutes, and write docs/faults.md
+  PYTHONPATH=hack:. .venv/bin/python -m tests.faults --only low-stock --only control
+  PYTHONPATH=hack:. .venv/bin/python -m tests.faults --only service-down --keep
+  PYTHONPATH=hack:. .venv/bin/python -m tests.faults -o json | jq '.rows[] | select(.as_expected | not)'
+"""
+
+
+def run(names: Sequence[str], *, keep: bool) -> tuple[list[Row], bool]:
+    """Run the stories side by side; return their rows, and whether nobody stopped them."""
+    faults = sum(STORIES[name][0] is Story for name in names)
+    moving = sum(STORIES[name][0] is not Control for name in names)
+    with Lab(len(names), faults, moving, keep=keep) as lab, ThreadPoolExecutor(len(names)) as pool:
+        futures = {name: pool.submit(_tell, lab, name) for name in names}
+        try:
+            wait(futures.values())
+        except KeyboardInterrupt:
+            # The stories end at their next look, and what they saw until then is in their rows.
+            lab.stop.set()
+            lab.say("all", "stopping")
+    return [_row(name, future) for name, future in futures.items()], not lab.stop.is_set()
+
+
+def _tell(lab: Lab, name: str) -> Row:
+    kind, fault = STORIES[name]
+    return kind(lab, fault).run()
+
+
+def _row(name: str, future: Future[Row]) -> Row:
+    error = future.exception()
+    if error is None:
+        return future.result()
+    return Row(name, STORIES[name][1].what, problems=[f"{type(error).__name__}: {error}"])
+
+
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the words of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults",
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--only", action="append", choices=list(STORIES), metavar="NAME", help=f"one of them: {', '.join(STORIES)}"
+    )
+    parser.add_argument("--keep", action="store_true", help="leave the namespaces, to look at the stacks afterwards")
+    parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="put the table into FILE, between its markers")
+    words = parser.parse_args(given)
+    if words.record and words.only:
+        parser.error("--record is for the whole table: leave out --only")
+    return words
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Run, print, and write it down when asked; return the exit code."""
+    words = arguments(given)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    where, began = machine(), time.monotonic()
+    try:
+        rows, whole = run(words.only or list(STORIES), keep=words.keep)
+    except ClusterError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    took = time.monotonic() - began
+    table = report.table(rows, where, took)
+    data = json.dumps(report.as_json(rows, where, took), indent=2)
+    sys.stdout.write(f"{data if words.output == 'json' else table}\n")
+    if words.record and whole:
+        record(words.record, table, "faults")
+    return 1 if any(row.problems for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
