@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 Object = dict[str, Any]
 #: Between the first answer of a container and its first passed readiness check lie some seconds: no trouble yet.
@@ -89,3 +89,29 @@ def _waiting_trouble(where: str, image: str, waiting: Object) -> Trouble | None:
     if reason in _CONFIG:
         return Trouble(reason, f"{where} can't be started: {waiting.get('message', '')[:200]}")
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """How far the Deployments of one component are."""
+
+    wanted: int
+    available: int
+    #: Whether every pod is of the newest template, and no other is left.
+    complete: bool
+
+
+def rollout(deployments: Sequence[Object]) -> Rollout:
+    """Return how far these are together; a pod beyond what is wanted counts for nothing."""
+    wanted = [int(one["spec"].get("replicas", 1)) for one in deployments]
+    states = [one.get("status", {}) for one in deployments]
+    return Rollout(
+        sum(wanted),
+        sum(min(state.get("availableReplicas", 0), most) for state, most in zip(states, wanted, strict=True)),
+        all(
+            state.get("observedGeneration", 0) >= one["metadata"]["generation"]
+            and state.get("updatedReplicas", 0) >= most
+            and state.get("replicas", 0) <= most
+            for one, state, most in zip(deployments, states, wanted, strict=True)
+        ),
+    )

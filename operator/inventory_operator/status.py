@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from inventory_operator import naming
-from inventory_operator.diagnosis import fails_readiness, pods_trouble
+from inventory_operator.diagnosis import fails_readiness, pods_trouble, rollout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -122,28 +122,21 @@ def _of(observed: Observed, component: str, kind: str) -> list[Object]:
 def _component(component: str, observed: Observed, now: str) -> _Condition:
     name = COMPONENT_CONDITIONS[component]
     failures = [failure for failure in observed.failures if failure.component == component]
-    deployment = next(iter(_of(observed, component, "Deployment")), None)
-    if deployment is None:
+    deployments = _of(observed, component, "Deployment")
+    if not deployments:
         reason, message = (failures[0].reason, failures[0].message) if failures else ("Creating", "not made yet")
         return _Condition(name, "False", reason, message, settled=False)
-    state = deployment.get("status", {})
-    wanted = deployment["spec"].get("replicas", 1)
-    available = min(state.get("availableReplicas", 0), wanted)
-    rolled_out = (
-        state.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
-        and state.get("updatedReplicas", 0) >= wanted
-        and state.get("replicas", 0) <= wanted
-    )
-    status = "True" if available >= wanted else "False"
-    counted = f"{available} of {wanted} pods available"
+    pods = rollout(deployments)
+    status = "True" if pods.available >= pods.wanted else "False"
+    counted = f"{pods.available} of {pods.wanted} pods available"
     if failures:
         return _Condition(name, status, failures[0].reason, f"{counted}; {failures[0].message}", settled=False)
-    if status == "True" and rolled_out:
+    if status == "True" and pods.complete:
         note = observed.notes.get(component)
         return _Condition(name, status, "Available", f"{counted}; {note}" if note else counted)
     if trouble := pods_trouble(_of(observed, component, "Pod"), now):
         return _Condition(name, status, trouble.reason, f"{counted}; {trouble.message}", settled=False)
-    for condition in state.get("conditions", ()):
+    for condition in (one for each in deployments for one in each.get("status", {}).get("conditions", ())):
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             message = f"{counted}; {condition['message'][:300]}"
             return _Condition(name, status, condition["reason"], message, settled=False)

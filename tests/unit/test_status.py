@@ -161,6 +161,15 @@ def test_more_pods_than_wanted_are_not_counted() -> None:
     assert of(found, "ServiceAvailable")["message"] == "1 of 1 pods available"
 
 
+def test_peers_are_counted_together() -> None:
+    """Each Alertmanager has a Deployment of its own."""
+    one = summary(deployment("alertmanager"), deployment("alertmanager", availableReplicas=0))
+    assert of(one, "AlertmanagerAvailable")["message"] == "1 of 2 pods available"
+    assert says(one, "AlertmanagerAvailable") == ("False", "RollingOut")
+    both = summary(deployment("alertmanager"), deployment("alertmanager"))
+    assert says(both, "AlertmanagerAvailable") == ("True", "Available")
+
+
 def test_a_pod_that_can_not_be_made_says_why() -> None:
     refused = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}
     found = summary(*REST, deployment(availableReplicas=0, updatedReplicas=0, conditions=[refused]))
