@@ -59,33 +59,37 @@ def of_pods(bounds: str) -> str:
     return f"0 * {memory()} + on (namespace, stack, container) group_left () {bounds}"
 
 
+def of_limit(used: str, resource: str) -> str:
+    """Return the share of its limit that each container uses."""
+    return f"{used} / on (namespace, stack, container) group_left () {bound(resource, 'limit')}"
+
+
+def throttled() -> str:
+    """Return the share of the scheduling periods in which each container had to wait."""
+    kinds = "throttled_periods", "periods"
+    return share(*(f"sum by (pod, container) ({rate(container(f'container_cpu_cfs_{kind}_total'))})" for kind in kinds))
+
+
 def shares() -> Iterator[Panel]:
     """Yield how close every container is to its limits."""
-
-    def of_limit(used: str, resource: str) -> str:
-        return f"{used} / on (namespace, stack, container) group_left () {bound(resource, 'limit')}"
-
-    def periods(kind: str) -> str:
-        return f"sum by (pod, container) ({rate(container(f'container_cpu_cfs_{kind}_total'))})"
-
-    for title, description, expression, alert in (
+    for title, alert, expression, description in (
         (
             "CPU, share of the limit",
-            "CPU used by each container as a share of its limit; at 100 % it is throttled.",
-            of_limit(cpu(), "cpu"),
             "ContainerCPUThrottled",
+            of_limit(cpu(), "cpu"),
+            "CPU used by each container as a share of its limit; at 100 % it is throttled.",
         ),
         (
             "Memory, share of the limit",
-            "Memory in use by each container as a share of its limit; at 100 % the kernel kills it.",
-            of_limit(memory(), "memory"),
             "ContainerMemoryNearLimit",
+            of_limit(memory(), "memory"),
+            "Memory in use by each container as a share of its limit; at 100 % the kernel kills it.",
         ),
         (
             "CPU throttling",
-            "Share of the scheduling periods in which a container had to wait because its CPU limit was used up.",
-            share(periods("throttled_periods"), periods("periods")),
             "ContainerCPUThrottled",
+            throttled(),
+            "Share of the scheduling periods in which a container had to wait because its CPU limit was used up.",
         ),
     ):
         panel = graph(title, description, "percentunit", [query(expression, "{{pod}} {{container}}")], 8)

@@ -5,6 +5,7 @@ It never shows the service; that is what the overview is for.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from dashboards.board import Frame, Row, render
@@ -43,6 +44,12 @@ def prometheus(metric: str, *only: str) -> str:
 
 def now() -> Iterator[Panel]:
     """Yield six numbers that say whether the monitoring can be trusted."""
+    yield from reached()
+    yield from working()
+
+
+def reached() -> Iterator[Panel]:
+    """Yield what Prometheus does not reach."""
     yield number(
         "Targets down",
         "Targets that Prometheus did not reach at the last scrape.",
@@ -69,6 +76,10 @@ def now() -> Iterator[Panel]:
         ),
         {0: ("down", "red"), 1: ("up", "green")},
     ).links(runbook("GrafanaDown"))
+
+
+def working() -> Iterator[Panel]:
+    """Yield whether Prometheus itself is well."""
     yield with_words(
         number(
             "Configuration of Prometheus",
@@ -118,6 +129,10 @@ def scraping() -> Iterator[Panel]:
         [query(f"sum by (job) ({target('scrape_samples_post_metric_relabeling')})", "{{job}}")],
         8,
     )
+
+
+def sizes() -> Iterator[Panel]:
+    """Yield what is too much to scrape, and what is in memory."""
     yield bars(
         "Scrapes over a limit",
         "Scrapes that were dropped for too many samples, labels or targets, or for their size, per interval.",
@@ -158,14 +173,18 @@ def rules() -> Iterator[Panel]:
         ),
         thresholds((None, "green"), (0.5, "orange"), (1, "red")),
     )
-    failures = "prometheus_rule_evaluation_failures_total", "prometheus_rule_group_iterations_missed_total"
+
+
+def failures() -> Iterator[Panel]:
+    """Yield what was not evaluated."""
+    metrics = "prometheus_rule_evaluation_failures_total", "prometheus_rule_group_iterations_missed_total"
     yield bars(
         "Failed and missed evaluations",
         "Evaluations that failed, and rounds that were left out because the one before still ran, per interval.",
         "none",
         [
             query(or_zero(f"sum({increase(prometheus(metric))})"), name)
-            for metric, name in zip(failures, ("failed", "missed"), strict=True)
+            for metric, name in zip(metrics, ("failed", "missed"), strict=True)
         ],
     ).links(runbook("PrometheusRuleFailures"))
 
@@ -202,8 +221,8 @@ def monitoring() -> str:
     rows = [
         Row("Now", now()),
         Row("Alerts and notifications", notifications()),
-        Row("Scraping", scraping()),
-        Row("Rules", rules()),
+        Row("Scraping", chain(scraping(), sizes())),
+        Row("Rules", chain(rules(), failures())),
         Row("Storage", storage()),
         Row("Programs", processes()),
     ]

@@ -16,11 +16,18 @@ if TYPE_CHECKING:
 
     from dashboards.panels import Panel
 
+GOOD, FAILED = (part("alertmanager", f"alertmanager_notifications_{kind}total") for kind in ("", "failed_"))
 ACTIVE = 'state="active"'
 
 
 def notifications() -> Iterator[Panel]:
     """Yield alerts, and the way that notifications go."""
+    yield from on()
+    yield from sent()
+
+
+def on() -> Iterator[Panel]:
+    """Yield the alerts that are on."""
     yield listing(
         "Alerts on now",
         "Alerts that are pending or firing; Watchdog always fires, and shows that alerting works.",
@@ -36,6 +43,10 @@ def notifications() -> Iterator[Panel]:
         "none",
         [query(or_zero(f"count by (severity) ({firing()})", "severity"), "{{severity}}")],
     ).height(10)
+
+
+def sent() -> Iterator[Panel]:
+    """Yield who was told of them."""
     yield bars(
         "Prometheus to Alertmanager",
         "Alerts per interval that Prometheus sent to Alertmanager, failed to send, and gave up.",
@@ -45,14 +56,13 @@ def notifications() -> Iterator[Panel]:
             for kind in ("sent", "errors", "dropped")
         ],
     ).links(runbook("PrometheusNotificationsFailing"))
-    sent, failed = (part("alertmanager", f"alertmanager_notifications_{kind}total") for kind in ("", "failed_"))
     yield bars(
         "Alertmanager to people",
         "Notifications per interval that Alertmanager sent, and those that failed, by kind of receiver.",
         "none",
         [
-            query(or_zero(f"sum by (integration) ({increase(sent)}) > 0", "integration"), "{{integration}}"),
-            query(or_zero(f"sum by (integration) ({increase(failed)}) > 0", "integration"), "{{integration}} failed"),
+            query(or_zero(f"sum by (integration) ({increase(GOOD)}) > 0", "integration"), "{{integration}}"),
+            query(or_zero(f"sum by (integration) ({increase(FAILED)}) > 0", "integration"), "{{integration}} failed"),
         ],
     ).links(runbook("AlertmanagerNotificationsFailing"))
     yield graph(

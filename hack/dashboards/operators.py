@@ -43,6 +43,12 @@ def per_minute(by: str, metric: str, *only: str) -> str:
 
 def now() -> Iterator[Panel]:
     """Yield six numbers that say whether the operator works."""
+    yield from results()
+    yield from effort()
+
+
+def results() -> Iterator[Panel]:
+    """Yield who works, and what is not done."""
     yield number(
         "Leaders",
         "Operators that may write: exactly one, whatever their number.",
@@ -64,6 +70,10 @@ def now() -> Iterator[Panel]:
         or_zero(f"sum(max by (condition, status) ({operator('stacks', STALLED)}))"),
         NONE_IS_GOOD,
     )
+
+
+def effort() -> Iterator[Panel]:
+    """Yield how much work that is."""
     yield number(
         "Errors per minute",
         "Reconciles in a minute that ended with an error; they are tried again, later and later.",

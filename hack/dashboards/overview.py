@@ -32,6 +32,12 @@ LATENCY = thresholds((None, "green"), (0.3, "orange"), (1, "red"))
 
 def headline() -> Iterator[Panel]:
     """Yield six numbers that say whether a look at the rest is needed."""
+    yield from serving()
+    yield from wanting()
+
+
+def serving() -> Iterator[Panel]:
+    """Yield whether and how fast people are served."""
     yield number(
         "Service pods up",
         "Pods of the inventory service that Prometheus reached at its last scrape.",
@@ -53,6 +59,10 @@ def headline() -> Iterator[Panel]:
         or_zero(f"max({recorded('inventory:http_request_duration_seconds:p95_5m')} >= 0)"),
         LATENCY,
     ).links(runbook("ServiceSlow", "LatencyBudgetBurnFast"))
+
+
+def wanting() -> Iterator[Panel]:
+    """Yield what is not as it should be."""
     yield number(
         "Error ratio",
         "Share of the requests of the last five minutes that the service answered with a 5xx status.",
@@ -96,12 +106,13 @@ def latency() -> Iterator[Panel]:
     )
 
 
+def requests(by: str, *only: str) -> str:
+    """Return requests a second, all pods together."""
+    return f"sum {by}({rate(service(REQUESTS, *only))})"
+
+
 def traffic() -> Iterator[Panel]:
     """Yield how many requests come, and how many are not served."""
-
-    def requests(by: str = "", *only: str) -> str:
-        return f"sum {by}({rate(service(REQUESTS, *only))})"
-
     yield graph(
         "Request rate by endpoint",
         "Requests a second for each endpoint that is asked, all pods together.",
@@ -116,15 +127,13 @@ def traffic() -> Iterator[Panel]:
         [query(requests("by (status) ", 'status=~"[45].."'), "{{status}}")],
         8,
     )
+    ratios = {kind: share(requests("", USERS, f'status=~"{kind}.."'), requests("", USERS)) for kind in "54"}
     yield with_limits(
         graph(
             "Error ratio over time",
             "Share of the requests that failed (5xx) and that were refused (4xx); failures above red are urgent.",
             "percentunit",
-            [
-                query(share(requests("", USERS, f'status=~"{kind}.."'), requests("", USERS)), f"{kind}xx")
-                for kind in "54"
-            ],
+            [query(ratio, f"{kind}xx") for kind, ratio in ratios.items()],
             8,
         ),
         ERRORS,

@@ -24,12 +24,14 @@ FRAME = Frame(
     jobs="service",
     time="now-6h",
 )
+PAGES = ("AvailabilityBudgetBurnFast", "LatencyBudgetBurnFast")
 OFF = "There is no alerting.slo in the spec"
 BUDGET = "inventory:slo_error_budget:ratio"
 REMAINING = recorded("inventory:slo_error_budget:remaining")
 FAILED = 'status=~"5.."'
 BURNING = firing('alertname=~".+BudgetBurn.+"')
 LEFT = thresholds((None, "red"), (0, "orange"), (0.25, "green"))
+BURN = thresholds((None, "green"), (1, "orange"), (13.44, "red"))
 BURNS = (
     ("Fast burn: 1 hour and 5 minutes", ("1h", "5m"), 13.44, "red"),
     ("Burn: 6 hours and 30 minutes", ("6h", "30m"), 3.5, "red"),
@@ -51,28 +53,20 @@ def burn(*windows: str) -> str:
 
 def now() -> Iterator[Panel]:
     """Yield where the service stands."""
-    yield (
-        numbers(
-            "Error budget left",
-            "What is left of the errors that the objective allows in seven days; below 0 the objective is missed.",
-            "percentunit",
-            query_now(REMAINING, "{{slo}}"),
-            LEFT,
-        )
-        .no_value(OFF)
-        .links(runbook("AvailabilityBudgetBurnFast", "LatencyBudgetBurnFast"))
-    )
-    yield (
-        numbers(
-            "Burn rate over an hour",
-            "How many times faster than allowed the budget was spent in the last hour; above 1 it will not last.",
-            "none",
-            query_now(burn("1h"), "{{slo}}"),
-            thresholds((None, "green"), (1, "orange"), (13.44, "red")),
-        )
-        .no_value(OFF)
-        .decimals(2)
-    )
+    yield numbers(
+        "Error budget left",
+        "What is left of the errors that the objective allows in seven days; below 0 the objective is missed.",
+        "percentunit",
+        query_now(REMAINING, "{{slo}}"),
+        LEFT,
+    ).links(runbook(*PAGES))
+    yield numbers(
+        "Burn rate over an hour",
+        "How many times faster than allowed the budget was spent in the last hour; above 1 it will not last.",
+        "none",
+        query_now(burn("1h"), "{{slo}}"),
+        BURN,
+    ).decimals(2)
     yield numbers(
         "Burn alerts firing",
         "Alerts that fire now because a budget is spent too fast.",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 STOCK = "inventory:product_stock_level"
 THRESHOLD = "inventory:product_low_stock_threshold"
+KINDS = ("stock_level", "low_stock_threshold")
 EACH = "namespace, stack, product_id, product_name, sku"
 #: Instead of at each point of a graph: the same products all along, found once.
 AT_THE_END = " @ end()"
@@ -44,27 +45,33 @@ def stock() -> Iterator[Panel]:
         Column("Stock", "none", f"{of_products(STOCK)} and {nearest(25)}", thresholds((None, "red"), (1, "text"))),
         Column("Threshold", "none", f"{of_products(THRESHOLD)} and {nearest(25)}"),
     ).links(runbook("ProductLowStock", "ProductOutOfStock"))
-    each = "max by (product_name, sku)"
-    ratio = (
-        f"{each} ({product('product_stock_level')}) / clamp_min({each} ({product('product_low_stock_threshold')}), 1)"
-    )
     yield levels(
         "Stock level against the threshold",
         "The 25 products with the least stock for their threshold: at 100 % and below one is low, at 0 % it is out.",
         "percentunit",
-        query_now(f"bottomk(25, {ratio})", "{{product_name}} ({{sku}})"),
+        query_now(f"bottomk(25, {of_threshold()})", "{{product_name}} ({{sku}})"),
         thresholds((None, "red"), (0.001, "orange"), (1.001, "green")),
     ).max(3)
-    yield with_dashes(
+    yield over_time()
+
+
+def of_threshold() -> str:
+    """Return the stock of each product as a share of its threshold, which may be 0."""
+    stock, threshold = (f"max by (product_name, sku) ({product(f'product_{kind}')})" for kind in KINDS)
+    return f"{stock} / clamp_min({threshold}, 1)"
+
+
+def over_time() -> Panel:
+    """Return how stock went up and down, for those that are nearest to their threshold."""
+    of_nearest = f"and {nearest(10, AT_THE_END)}"
+    return with_dashes(
         graph(
             "Stock level over time",
             "Units in stock of the 10 products that are nearest to their threshold now; dashed is the threshold.",
             "none",
             [
-                query(f"{of_products(STOCK)} and {nearest(10, AT_THE_END)}", "{{product_name}} ({{sku}})"),
-                query(
-                    f"{of_products(THRESHOLD)} and {nearest(10, AT_THE_END)}", "{{product_name}} ({{sku}}): threshold"
-                ),
+                query(f"{of_products(STOCK)} {of_nearest}", "{{product_name}} ({{sku}})"),
+                query(f"{of_products(THRESHOLD)} {of_nearest}", "{{product_name}} ({{sku}}): threshold"),
             ],
             24,
         ),

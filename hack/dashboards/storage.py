@@ -20,6 +20,14 @@ BLOCKS, LOG, HEAD = (
     part("prometheus", f"prometheus_tsdb_{kind}_bytes")
     for kind in ("storage_blocks", "wal_storage_size", "head_chunks_storage_size")
 )
+LIMIT = part("prometheus", "prometheus_tsdb_retention_limit_bytes")
+SIZES = {
+    "blocks": f"sum({BLOCKS})",
+    "write-ahead log": f"sum({LOG})",
+    "newest two hours": f"sum({HEAD})",
+    "limit": f"max({LIMIT})",
+    "volume": f"max({VOLUME})",
+}
 
 
 def volume_used() -> str:
@@ -28,20 +36,19 @@ def volume_used() -> str:
 
 
 def storage() -> Iterator[Panel]:
-    """Yield sizes and ages."""
-    limit = part("prometheus", "prometheus_tsdb_retention_limit_bytes")
+    """Yield what is stored, and what comes and goes."""
+    yield from bounds()
+    yield from changes()
+
+
+def bounds() -> Iterator[Panel]:
+    """Yield size and age, beside what the spec says."""
     yield with_bounds(
         graph(
             "Storage against the volume",
             "What Prometheus stores, and the size of its volume; at the limit it deletes the oldest, however young.",
             "bytes",
-            [
-                query(f"sum({BLOCKS})", "blocks"),
-                query(f"sum({LOG})", "write-ahead log"),
-                query(f"sum({HEAD})", "newest two hours"),
-                query(f"max({limit})", "limit"),
-                query(f"max({VOLUME})", "volume"),
-            ],
+            [query(expression, name) for name, expression in SIZES.items()],
         ),
         {"limit": "orange", "volume": "red"},
     ).links(runbook("PrometheusStorageFilling", "PrometheusHistoryCut"))
@@ -58,6 +65,10 @@ def storage() -> Iterator[Panel]:
         ),
         {"retention": "blue"},
     )
+
+
+def changes() -> Iterator[Panel]:
+    """Yield what comes and goes."""
     appended = part("prometheus", "prometheus_tsdb_head_samples_appended_total")
     yield graph(
         "Samples stored",

@@ -181,6 +181,17 @@ def test_the_runbook_is_complete() -> None:
             assert part in panel["options"]["content"], panel["title"]
 
 
+def test_grafana_shows_the_runbook_as_it_is_written() -> None:
+    """It would put values in for names of variables, and leave out what looks like HTML outside of code."""
+    board = dashboards()["inventory-runbook.json"]
+    names = "|".join(variable["name"] for variable in board["templating"]["list"])
+    for panel in panels(board):
+        content = panel["options"]["content"]
+        assert not re.search(rf"\$\{{?({names})\b|\[\[", content), panel["title"]
+        prose = re.sub(r"^    .*$|`[^`]*`", "", content, flags=re.MULTILINE)
+        assert "<" not in prose, panel["title"]
+
+
 @every
 def test_queries_are_promql(board: dict[str, Any], promtool: Tool, tmp_path: Path) -> None:
     """Those of panels and of annotations; promtool reads them as rules."""
