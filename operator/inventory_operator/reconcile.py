@@ -117,7 +117,9 @@ class Reconciler:
         pauses = [pause for pause in (again, *(failure.retry_seconds for failure in failures)) if pause is not None]
         if pauses:
             self.queue.add_later(key, min(pauses))
-        return "invalid" if problem else "error" if failures else "success"
+        if problem or (failures and all(failure.permanent for failure in failures)):
+            return "invalid"
+        return "error" if failures else "success"
 
     async def _make_so(
         self, stack: naming.Stack, spec: Spec, wanted: tuple[Reference, ...]

@@ -1,0 +1,56 @@
+"""Whoever scrapes the operator finds its pods: the Service, the ServiceMonitor and the stacks' own job fit together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from tests.contract.test_configuration import scrape_jobs
+from tests.rendered import FACTS, ROOT, sets
+
+from inventory_operator.naming import OPERATOR_METRICS
+
+DEPLOY = ROOT / "operator/deploy"
+
+
+def load(file: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((DEPLOY / file).read_text("utf-8"))
+    return found
+
+
+def labels(folder: str) -> dict[str, str]:
+    """The labels that kustomize puts on everything of a folder."""
+    return {k: v for entry in load(f"{folder}/kustomization.yaml")["labels"] for k, v in entry["pairs"].items()}
+
+
+def test_the_service_is_headless_and_leads_to_the_port_of_the_pods() -> None:
+    service, deployment = load("base/service.yaml"), load("base/deployment.yaml")
+    pod = deployment["spec"]["template"]
+    assert service["metadata"]["name"] == OPERATOR_METRICS
+    assert service["spec"]["clusterIP"] == "None"
+    assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    ports = {port["name"]: port["containerPort"] for port in pod["spec"]["containers"][0]["ports"]}
+    assert [ports[port["targetPort"]] for port in service["spec"]["ports"]] == [8080]
+
+
+def test_the_stacks_job_asks_for_this_service_in_the_operators_namespace() -> None:
+    (discovery,) = scrape_jobs(sets()["default"])["operator"]["dns_sd_configs"]
+    assert discovery["names"] == [f"{OPERATOR_METRICS}.{FACTS.operator_namespace}.svc"]
+    assert (discovery["type"], discovery["port"]) == ("A", 8080)
+
+
+def test_the_service_monitor_selects_the_service_and_its_port() -> None:
+    monitor, service = load("monitoring/servicemonitor.yaml"), load("base/service.yaml")
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= labels("base").items()
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+    cluster_wide = load("cluster-wide/kustomization.yaml")
+    assert load("monitoring/kustomization.yaml")["namespace"] == cluster_wide["namespace"]
+
+
+def test_what_judges_files_has_room_for_them() -> None:
+    pod = load("base/deployment.yaml")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert {volume["name"]: volume for volume in pod["volumes"]}[mounts["/tmp"]]["emptyDir"]["sizeLimit"]
