@@ -41,6 +41,8 @@ MOUNTED_ANNOTATION = f"{GROUP}/mounted"
 #: ClusterRole that is installed with the operator; the operator may bind it and nothing else.
 KUBELET_CLUSTER_ROLE = "inventory-kubelet-metrics"
 
+#: How the key of a user's file begins in our ConfigMaps.
+USER_FILE = "user-"
 #: The headless Service of the operator's own pods (operator/deploy/base/service.yaml).
 OPERATOR_METRICS = "inventory-operator-metrics"
 

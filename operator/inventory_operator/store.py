@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from inventory_operator import metrics
 from inventory_operator.drift import owned_fields
-from inventory_operator.naming import KIND, STACK_LABEL, STACK_NAMESPACE_LABEL
+from inventory_operator.naming import KIND, STACK_LABEL, STACK_NAMESPACE_LABEL, USER_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -93,7 +93,7 @@ class Store:
             if not box:
                 del self.children[key]
         else:
-            box[child_id] = Child(_without_managed_fields(obj), owned_fields(obj))
+            box[child_id] = Child(_without_our_files(_without_managed_fields(obj)), owned_fields(obj))
         self.changed(key)
 
     def _count(self) -> None:
@@ -121,3 +121,11 @@ def _stale(known: Object, seen: Object, *, gone: bool) -> bool:
 
 def _without_managed_fields(obj: Object) -> Object:
     return {**obj, "metadata": {key: value for key, value in obj["metadata"].items() if key != "managedFields"}}
+
+
+def _without_our_files(obj: Object) -> Object:
+    """Return a ConfigMap with the names of our files only: what is in them is known, and is 200 kB for each stack."""
+    if obj["kind"] != "ConfigMap":
+        return obj
+    data = {key: text if key.startswith(USER_FILE) else "" for key, text in obj.get("data", {}).items()}
+    return {**obj, "data": data}

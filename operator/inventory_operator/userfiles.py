@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
+from inventory_operator.naming import USER_FILE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -52,7 +54,7 @@ class UserFile:
     @property
     def target(self) -> str:
         """The key in our ConfigMap; the name of a ConfigMap has no `_`, so no two files can have the same one."""
-        return f"user-{self.name}_{self.key}{ENDING[self.kind]}"
+        return f"{USER_FILE}{self.name}_{self.key}{ENDING[self.kind]}"
 
     @property
     def wanted(self) -> tuple[str, str]:

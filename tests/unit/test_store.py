@@ -136,3 +136,10 @@ def test_what_carries_no_label_of_ours_is_not_kept(store, changed) -> None:
     store.observe(stranger)
     assert store.children == {}
     assert changed == []
+
+
+def test_of_our_files_only_the_names_are_kept_and_of_users_files_all(store) -> None:
+    data = {"alerts.rules.yml": "groups: []", "user-team_rules.yml.rules.yml": "groups: [1]"}
+    store.observe(child(5, kind="ConfigMap", data=data))
+    kept = {"alerts.rules.yml": "", "user-team_rules.yml.rules.yml": "groups: [1]"}
+    assert store.of(SHOP)["ConfigMap", "web"].obj["data"] == kept
