@@ -1,0 +1,58 @@
+"""Every panel of every dashboard has data on a live stack after two minutes of traffic, asked as Grafana would."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.cluster.test_stack import MINUTES, NO_GRAFANA, is_ready
+from tests.contract.boards import dashboards
+from tests.integration.api import eventually, stack
+from tests.rendered import ROOT
+
+from cluster import traffic
+from preview import asking, board, variables
+from preview.client import Client
+from preview.times import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SPEC = {
+    **NO_GRAFANA,
+    "service": {"loadSampleData": True},
+    "alerting": {"slo": {"availability": "99.9", "latency": {"threshold": "300ms", "objective": "99"}}},
+}
+#: Grafana is not there.
+EXPECTED = {"Requests to Grafana"}
+SECONDS = 120.0
+SCRAPE = 10.0
+
+
+@pytest.fixture(scope="module")
+def client(api, installed, new_namespace, target) -> Iterator[Client]:
+    """Prometheus of a stack that had two minutes of traffic."""
+    with new_namespace("boards") as namespace:
+        api.apply(stack(spec=SPEC), namespace)
+        eventually(lambda: is_ready(api, namespace), "the stack to be Ready", MINUTES)
+        with traffic.forwarded(target.kubeconfig(), namespace, "shop-inventory", 5000) as address:
+            traffic.send(address, SECONDS)
+        with traffic.forwarded(target.kubeconfig(), namespace, "shop-prometheus", 9090) as address:
+            asked = Client(address)
+            yield asked
+            asked.close()
+
+
+def test_every_panel_has_data(client: Client) -> None:
+    now = client.now()
+    window = Window(now - 900, now, SCRAPE)
+    empty, shown = {}, 0
+    for name in dashboards():
+        one = board.read(ROOT / "templates/grafana/config/reload" / name)
+        scope = variables.resolve(one.variables, window, client, {})
+        for answer in asking.ask(one, scope, client):
+            shown += answer.status == asking.DATA
+            if answer.status not in {asking.DATA, asking.STATIC}:
+                empty[answer.title] = answer.asked
+    assert shown > 40
+    assert empty.keys() <= EXPECTED, empty
