@@ -1,137 +1,142 @@
-"""Every metric that a rule or a dashboard asks for exists: some program exports it, or a rule of ours records it."""
+"""Every metric and label that a rule asks for exists: some program exports it, or a rule of ours records it."""
 
 from __future__ import annotations
 
-import json
-import re
+from socket import socket
+from subprocess import Popen
 from typing import TYPE_CHECKING, Any
 
-import pytest
+import requests
 import yaml
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from tests.contract import alertmanager, exported
+from tests.contract.rulefiles import every_rule, files, matchers_of, metrics_of, rules
 from tests.contract.test_configuration import config_map, scrape_jobs
-from tests.rendered import ROOT, sets
+from tests.integration.api import eventually
+from tests.rendered import sets
+
+from cluster.build import binary
+from inventory_operator import metrics
+from inventory_service.metrics import RequestMetrics, new_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
-RELOAD = ROOT / "templates/grafana/config/reload"
-#: ../shared/service-api.md is the contract; a histogram is three metrics.
-SERVICE = {
-    "http_requests_total",
-    "http_request_duration_seconds_bucket",
-    "http_request_duration_seconds_sum",
-    "http_request_duration_seconds_count",
-    "product_stock_level",
-    "low_stock_alerts_total",
-    "restock_operations_total",
-    "product_operations_total",
-}
-SCRAPING = {"up"}
-#: A metric begins where no quote, dot or word ends, and is followed by a selector, a range, an operator or the end.
-WORD = re.compile(r"(?<![\w:\"'$.])[a-zA-Z_:][\w:]*")
-NOT_METRICS = {
-    *("sum", "max", "min", "count", "by", "without", "on", "group_left", "and", "or", "unless", "vector", "absent"),
-    *("rate", "increase", "histogram_quantile", "bottomk", "topk", "bool", "ignoring", "offset"),
-}
+Exposed = dict[str, set[str]]
 
 
-def metrics_of(expression: str) -> set[str]:
-    """Return the metrics of a PromQL expression: its words without strings, labels, ranges, functions and keywords."""
-    bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]|\"[^\"]*\"", " ", expression)
-    bare = re.sub(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", bare)
-    return {word for word in WORD.findall(bare) if word not in NOT_METRICS}
-
-
-def rules(data: dict[str, str]) -> Iterator[dict[str, Any]]:
-    for key, text in data.items():
-        if key.endswith(".rules.yml"):
-            for group in yaml.safe_load(text)["groups"]:
-                yield from group["rules"]
-
-
-def container_metrics() -> set[str]:
-    """Return the metrics that the cadvisor job keeps."""
-    keep = scrape_jobs(sets()["default"])["cadvisor"]["metric_relabel_configs"][0]["regex"]
-    candidates = {
-        *(
-            "container_cpu_usage_seconds_total",
-            "container_cpu_cfs_periods_total",
-            "container_cpu_cfs_throttled_periods_total",
-        ),
-        *(
-            "container_memory_working_set_bytes",
-            "container_memory_rss",
-            "container_memory_cache",
-            "container_last_seen",
-        ),
-    }
-    return {name for name in candidates if re.fullmatch(keep, name)}
-
-
-def known() -> set[str]:
-    recorded = {rule["record"] for rule in rules(config_map(sets()["default"], "prometheus")) if "record" in rule}
-    return SERVICE | SCRAPING | container_metrics() | recorded
-
-
-def dashboards() -> dict[str, dict[str, Any]]:
-    return {file.name: json.loads(file.read_text("utf-8")) for file in sorted(RELOAD.glob("*.json"))}
-
-
-def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
-    return [panel for panel in board["panels"] if panel["type"] != "row"]
+def exposed(text: str) -> Exposed:
+    """Return the names of an exposition with the labels that their samples have."""
+    found: Exposed = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, set()).update(sample.labels)
+        # A family that has no sample yet, because nothing has happened.
+        found.setdefault(family.name, set())
+    return found
 
 
 def test_the_finder_of_metrics() -> None:
     """It must see a metric that it does not know, wherever it stands."""
-    expression = (
-        'sum by (a, pod) (rate(x_total{job="service", y=~"5.."}[5m])) / on (stack) group_left () z:w > 0.5 or vector(0)'
-    )
-    assert metrics_of(expression) == {"x_total", "z:w"}
+    expression = """
+        sum by (a, pod) (rate(x_total{job="service", y=~"5.."}[5m] offset 7m))
+        / on (stack) group_left () z:w > 0.5 or v
+    """
+    assert metrics_of(expression) == {"x_total", "z:w", "v"}
+    assert matchers_of(expression) == {("job", "service"), ("y", "5..")}
 
 
 def test_rules_use_what_exists() -> None:
-    used = {name for rule in rules(config_map(sets()["default"], "prometheus")) for name in metrics_of(rule["expr"])}
-    assert used - known() == set()
-    assert used >= {"product_stock_level", "http_requests_total", "up"}
+    recorded = {rule["record"] for rule in every_rule() if "record" in rule}
+    used = {name for rule in every_rule() for name in metrics_of(rule["expr"])}
+    exports = exported.everything() - exported.recorded()
+    assert used - exports - recorded == set()
+    assert used >= {"product_stock_level", "http_requests_total", "up", "inventory:links:info"}
 
 
-@pytest.mark.parametrize("name", dashboards())
-def test_dashboards_use_what_exists(name: str) -> None:
-    used = {
-        metric
-        for panel in panels(dashboards()[name])
-        for target in panel["targets"]
-        for metric in metrics_of(target["expr"])
+def test_what_is_recorded_is_not_exported_by_anybody() -> None:
+    """A colon is for rules only, so nobody mistakes one for the other."""
+    recorded = {rule["record"] for rule in every_rule() if "record" in rule}
+    assert all(name.startswith("inventory:") for name in recorded)
+
+
+def test_every_job_that_is_asked_for_is_scraped() -> None:
+    jobs = {value for rule in every_rule() for label, value in matchers_of(rule["expr"]) if label == "job"}
+    single = {name for value in jobs for name in value.split("|")}
+    assert single == scrape_jobs(sets()["default"]).keys() - {"annotated"}
+
+
+def test_labels_of_the_service_and_the_operator_exist() -> None:
+    registry = new_registry()
+    RequestMetrics(registry).observe("GET", "/x", 500, 0.1, "id")
+    shown = exposed(generate_latest(registry).decode())
+    assert {"endpoint", "status"} <= shown["http_requests_total"]
+    assert {"endpoint", "le"} <= shown["http_request_duration_seconds_bucket"]
+    assert "endpoint" in shown["http_request_duration_seconds_count"]
+    assert metrics.RECONCILES.labels("error")._value.get() == 0, "it counts from 0, or the first error is not seen"
+    assert "result" in metrics.RECONCILES._labelnames
+
+
+def test_alertmanager_exports_it(tmp_path: Path) -> None:
+    with alertmanager.running(sets()["default"], tmp_path) as running:
+        shown = exposed(requests.get(running._url.replace("/api/v2/alerts", "/metrics"), timeout=10).text)
+    assert exported.ALERTMANAGER - shown.keys() == set()
+    assert "integration" in shown["alertmanager_notifications_total"]
+    assert "integration" in shown["alertmanager_notifications_failed_total"]
+
+
+def test_prometheus_exports_it(tmp_path: Path) -> None:
+    """The real one, with all our rules; counters are there from its start, before anything has failed."""
+    for name, text in files(slo=True).items():
+        (tmp_path / name).write_text(text)
+    config: dict[str, Any] = {
+        "rule_files": [f"{tmp_path}/*.rules.yml"],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": ["127.0.0.1:1"]}]}]},
     }
-    assert used - known() == set()
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
+    with socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    command = [
+        str(binary("prometheus")),
+        f"--config.file={tmp_path}/prometheus.yml",
+        f"--storage.tsdb.path={tmp_path}/data",
+        f"--web.listen-address={address}",
+    ]
+    log = tmp_path / "log"
+    with log.open("w") as file, Popen(command, stdout=file, stderr=file) as process:
+        try:
+            eventually(lambda: _missing(address) == set(), f"all metrics, see {log}", 60)
+            shown = _shown(address)
+        finally:
+            process.terminate()
+    assert "rule_group" in shown["prometheus_rule_evaluation_failures_total"]
+    assert "alertmanager" in shown["prometheus_notifications_errors_total"]
+    assert "alertmanager" in shown["prometheus_notifications_sent_total"]
 
 
-def test_the_overview_shows_each_metric_of_the_contract() -> None:
-    used = {
-        metric
-        for panel in panels(dashboards()["inventory-overview.json"])
-        for target in panel["targets"]
-        for metric in metrics_of(target["expr"])
-    }
-    assert SERVICE - used == {"http_request_duration_seconds_sum", "http_request_duration_seconds_count"}
+def _shown(address: str) -> Exposed:
+    try:
+        return exposed(requests.get(f"http://{address}/metrics", timeout=10).text)
+    except requests.ConnectionError:
+        return {}
+
+
+def _missing(address: str) -> set[str]:
+    return exported.PROMETHEUS - _shown(address).keys()
 
 
 def test_requests_and_limits_are_recorded_exactly() -> None:
+    data = config_map(sets()["inputs-external"], "prometheus")
     recorded = {
         (rule["record"], rule["labels"].get("container")): rule["expr"]
-        for rule in rules(config_map(sets()["inputs-external"], "prometheus"))
-        if "record" in rule and "labels" in rule
+        for rule in rules({"stack.rules.yml": data["stack.rules.yml"]})
     }
     assert recorded["inventory:container_cpu_request:cores", "service"] == "vector(0.25)"
     assert recorded["inventory:container_memory_request:bytes", "service"] == "vector(209715200)"
     assert recorded["inventory:container_memory_limit:bytes", "service"] == "vector(268435456)"
     assert recorded["inventory:low_stock_threshold", None] == "vector(3)"
+    assert recorded["inventory:prometheus_retention:seconds", None] == "vector(2592000)"
     assert ("inventory:container_cpu_limit:cores", "alertmanager") not in recorded
-
-
-def test_every_alert_says_what_a_person_needs() -> None:
-    for rule in rules(config_map(sets()["default"], "prometheus")):
-        if "alert" in rule:
-            assert rule["labels"].keys() == {"severity", "domain"}, rule["alert"]
-            assert rule["labels"]["severity"] in {"critical", "warning", "none"}
-            assert rule["annotations"].keys() >= {"summary", "description"}, rule["alert"]
+    assert ("inventory:alertmanager:replicas", None) not in recorded
