@@ -1,0 +1,88 @@
+"""Which of a user's files get beside ours, and what is said of the others."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from inventory_operator.checks import CheckerMissingError
+from inventory_operator.facts import Gatherer
+from inventory_operator.naming import Stack
+from inventory_operator.spec import parse
+from inventory_operator.userfiles import LARGEST_TOGETHER
+
+SHOP = Stack("ns", "shop", "uid")
+TARGET = "user-team_rules.yml.rules.yml"
+RULES = {"prometheus": {"additionalRules": [{"name": "team", "key": "rules.yml"}]}}
+
+
+class FakeChecks:
+    """Refuses what contains `bad`; can't be run where there is no program."""
+
+    def __init__(self, *, missing: bool = False) -> None:
+        self.missing = missing
+
+    async def rules(self, text: str) -> str | None:
+        if self.missing:
+            raise CheckerMissingError("promtool can't be run: No such file or directory")
+        return "line 1: bad" if "bad" in text else None
+
+    prometheus = rules
+
+
+def gatherer(data: dict[str, str] | None, live: dict[str, str] | None = None, **checks: bool) -> Gatherer:
+    child = SimpleNamespace(obj={"data": live or {}})
+    store = SimpleNamespace(of=lambda _: {("ConfigMap", "shop-prometheus"): child} if live is not None else {})
+    watcher = SimpleNamespace(data=lambda *_: data)
+    unused: Any = None
+    return Gatherer(unused, store, watcher, unused, FakeChecks(**checks))  # type: ignore[arg-type]
+
+
+def spec(**fields: Any) -> Any:
+    return parse({"metadata": {"name": "shop"}, "spec": fields})
+
+
+async def test_a_good_file_gets_beside_ours() -> None:
+    files, failures = await gatherer({"rules.yml": "good"}).files(SHOP, spec(**RULES))
+    assert files == {"prometheus": {TARGET: "good"}}
+    assert failures == []
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"rules.yml": "bad"}, "line 1: bad"),
+        ({"other.yml": "good"}, "it has no key rules.yml"),
+        (None, "there is no such ConfigMap in the stack's namespace"),
+    ],
+)
+async def test_of_a_refused_file_the_live_version_stays(data: dict[str, str] | None, words: str) -> None:
+    files, (failure,) = await gatherer(data, {TARGET: "good"}).files(SHOP, spec(**RULES))
+    assert files == {"prometheus": {TARGET: "good"}}
+    assert (failure.component, failure.reason, failure.permanent) == ("prometheus", "InvalidRules", True)
+    where = "spec.prometheus.additionalRules[0]: ConfigMap team, key rules.yml: "
+    assert failure.message == f"{where}{words}; its last good version stays in use"
+    files, _ = await gatherer(data).files(SHOP, spec(**RULES))
+    assert files == {}, "there never was a good one"
+
+
+async def test_without_a_program_to_judge_nothing_new_is_taken() -> None:
+    files, (failure,) = await gatherer({"rules.yml": "good"}, missing=True).files(SHOP, spec(**RULES))
+    assert files == {}
+    assert "can't be checked: promtool can't be run" in failure.message
+
+
+async def test_files_that_are_too_large_together_are_refused_in_their_order() -> None:
+    def board(uid: str) -> str:
+        return json.dumps({"title": uid, "uid": uid, "description": "x" * (LARGEST_TOGETHER // 2)})
+
+    data = {"a.json": board("a"), "b.json": board("b")}
+    grafana = {"dashboards": [{"name": "team", "key": key} for key in data]}
+    files, (failure,) = await gatherer(data).files(SHOP, spec(grafana=grafana))
+    assert list(files["grafana"]) == ["user-team_a.json.json"]
+    assert failure.reason == "InvalidDashboard"
+    assert "spec.grafana.dashboards[1]" in failure.message
+    assert "400,000 characters" in failure.message
