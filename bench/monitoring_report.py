@@ -197,9 +197,9 @@ def _query_words(queries: Queries) -> list[str]:
     for one in queries.timed:
         boards[one.dashboard] += one.median
     made = (
-        f"- {len(queries.timed)} queries of {len(boards)} dashboards. The history is made up: {history.series:,} series "
-        f"with a sample every {history.step} s, {history.samples / 1e6:.1f} million in {queries.blocks} blocks after "
-        f"compaction, {queries.bytes_per_sample:.2f} bytes a sample with its index; written in {history.seconds:.0f} s."
+        f"- {len(queries.timed)} queries, {len(boards)} dashboards. The history is made up: {history.series:,} series "
+        f"with a sample in {history.step} s, {history.samples / 1e6:.1f} million, in {queries.blocks} blocks after "
+        f"compaction; {queries.bytes_per_sample:.2f} bytes a sample with its index; written in {history.seconds:.0f} s."
     )
     whole = (
         f"- All queries of a dashboard, one after the other: "
