@@ -10,6 +10,7 @@ import math
 import re
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -65,24 +66,36 @@ def fill(folder: Path, series: Sequence[dict[str, str]], hours: int, step: int) 
     """Write blocks with `hours` of history until now into `folder`/data, one value of each series every `step` s."""
     began = time.monotonic()
     end = int(time.time()) // step * step
-    first = (end - hours * 3600) // _BLOCK * _BLOCK
+    oldest = end - hours * 3600
     prepared = [_Made(labels, seed) for seed, labels in enumerate(series)]
-    samples, file = 0, folder / "history.txt"
-    for begin in range(first, end, _BLOCK):
-        times = np.arange(max(begin, end - hours * 3600), min(begin + _BLOCK, end), step)
-        if not len(times):
-            continue
-        with file.open("w", encoding="utf-8") as text:
-            stamps = [f" {at}\n" for at in times]
-            for one in prepared:
-                text.write("".join(one.lines(times, stamps)))
-            text.write("# EOF\n")
-        run([binary("promtool"), "-q", "tsdb", "create-blocks-from", "openmetrics", file, folder / "data"])
-        samples += len(times) * len(prepared)
-        _say(f"\rhistory: {(begin - first) // 3600} of {hours} h ")
-    file.unlink(missing_ok=True)
+    samples, pending = 0, None
+    with ThreadPoolExecutor(1) as second:  # promtool reads one block while the next is written
+        for number, begin in enumerate(range(oldest // _BLOCK * _BLOCK, end, _BLOCK)):
+            times = np.arange(max(begin, oldest), min(begin + _BLOCK, end), step)
+            file = folder / f"history-{number % 2}.txt"
+            _write(file, prepared, times)
+            if pending is not None:
+                pending.result()
+            pending = second.submit(_block, file, folder / "data")
+            samples += len(times) * len(prepared)
+            _say(f"\rhistory: {number * _BLOCK // 3600} of {hours} h ")
+        if pending is not None:
+            pending.result()
     _say("\n")
     return History(hours, step, len(prepared), samples, time.monotonic() - began)
+
+
+def _write(file: Path, prepared: Sequence[_Made], times: NDArray[Any]) -> None:
+    stamps = [f" {at}\n" for at in times]
+    with file.open("w", encoding="utf-8") as text:
+        for one in prepared:
+            text.write("".join(one.lines(times, stamps)))
+        text.write("# EOF\n")
+
+
+def _block(file: Path, data: Path) -> None:
+    run([binary("promtool"), "tsdb", "create-blocks-from", "-q", "openmetrics", file, data])
+    file.unlink()
 
 
 class _Made:

@@ -5,6 +5,7 @@ It never changes a rule, a limit or a relabelling: only what Kubernetes would di
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -65,6 +66,11 @@ class Prometheus:
     def value(self, expression: str) -> float:
         """Return the one value of an expression now, 0 where there is none."""
         return sum(self.values(expression).values())
+
+    def own(self, name: str) -> float:
+        """Return a metric of its own, all series together, asked without its storage: that may hold a history."""
+        lines = requests.get(f"{self.url}/metrics", timeout=_DEADLINE).text.splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if re.match(rf"{name}[{{ ]", line))
 
     def wait(self, expression: str, what: str) -> None:
         """Return as soon as an expression has a value; ClusterError that says for what was waited."""

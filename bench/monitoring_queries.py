@@ -30,7 +30,9 @@ PRODUCTS: Final = 20
 #: Points of a graph as wide as a screen.
 POINTS: Final = 1000
 _SCRAPE: Final = 10.0
+#: The slowest rule group is evaluated once a minute.
 _RULE_SECONDS: Final = 75
+_SETTLED_SECONDS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,9 @@ class Queries:
     """What was asked of how much history, and the rules over it."""
 
     history: History
-    #: Of all samples, and of their index, on disk after compaction.
+    #: After compaction.
+    blocks: int
+    #: Of all samples, with their index, on disk.
     bytes_per_sample: float
     memory_mb: float
     timed: Sequence[Timed]
@@ -73,19 +77,19 @@ def measure(folder: Path, hours: int, step: int, repeats: int) -> Queries:
         _await_compaction(prometheus)
         wait_until(lambda: time.monotonic() - began > _RULE_SECONDS, "each rule group to be evaluated")
         timed = ask(prometheus, hours, repeats)
-        size = sum(file.stat().st_size for file in (old / "data").glob("*/*/*")) + sum(
-            file.stat().st_size for file in (old / "data").glob("*/index")
-        )
-        return Queries(history, size / history.samples, prometheus.memory(), timed, rule_groups(prometheus))
+        files = [*(old / "data").glob("*/chunks/*"), *(old / "data").glob("*/index")]
+        size = sum(file.stat().st_size for file in files)
+        blocks = len(list((old / "data").glob("*/index")))
+        return Queries(history, blocks, size / history.samples, prometheus.memory(), timed, rule_groups(prometheus))
 
 
 def _await_compaction(prometheus: Prometheus) -> None:
     """Return when Prometheus has put the small blocks together, as it does while it runs for days."""
-    prometheus.wait("prometheus_tsdb_compactions_total > 0", "the first compaction")
+    wait_until(lambda: prometheus.own("prometheus_tsdb_compactions_triggered_total") > 0, "a look at the blocks")
     seen = -1.0
-    while (now := prometheus.value("prometheus_tsdb_compactions_total")) != seen:
+    while (now := prometheus.own("prometheus_tsdb_compactions_total")) != seen:
         seen = now
-        time.sleep(_SCRAPE + 2)
+        time.sleep(_SETTLED_SECONDS)
 
 
 def ask(prometheus: Prometheus, hours: int, repeats: int) -> list[Timed]:

@@ -18,7 +18,7 @@ from cluster import traffic
 from inventory_operator.values import quantity_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from bench.monitoring_lab import Prometheus
@@ -112,8 +112,10 @@ def density(folder: Path) -> Density:
 
 
 def rule_groups(prometheus: Prometheus) -> dict[str, float]:
-    """Return the longest of the last evaluations of each rule group in seconds."""
-    found = prometheus.values("max_over_time(prometheus_rule_group_last_duration_seconds[5m])", "rule_group")
+    """Return the longest of the last evaluations of each rule group in seconds; of itself, not of a made-up history."""
+    own = f'instance="{prometheus.url.removeprefix("http://")}"'
+    longest = f"max_over_time(prometheus_rule_group_last_duration_seconds{{{own}}}[5m]) > 0"
+    found = prometheus.values(longest, "rule_group")
     return {group.rpartition(";")[2]: value for (group,), value in sorted(found.items())}
 
 
@@ -140,11 +142,3 @@ def _memory_limit() -> float:
     """Return what the operator gives Prometheus where a spec says nothing, in MB."""
     pod = one(rendered_for("shop", "shop"), "Deployment", "shop-prometheus")["spec"]["template"]["spec"]
     return quantity_bytes(pod["containers"][0]["resources"]["limits"]["memory"]) / 1e6
-
-
-def disk_gb(series: Series, bytes_per_sample: float, hours: float, interval: float) -> float:
-    """Return the GB that the samples of a stack take on disk when it is scraped so often for so long."""
-    return series.total * hours * 3600 / interval * bytes_per_sample / 1e9
-
-
-__all__: Sequence[str] = ("Density", "Series", "density", "disk_gb", "measure", "rule_groups")

@@ -63,8 +63,7 @@ def table(result: Result) -> str:
         parts.append(_load_table(result.load))
     if result.scrape:
         parts.append(_scrape_table(result.scrape))
-    bars = [(bar.what, bar.found, bar.bar, "met" if bar.met else "**missed**") for bar in result.bars]
-    parts.append(_table(("must hold", "found", "bar", ""), bars))
+    parts.append(bar_table(result.bars))
     return "\n\n".join("\n".join(part) for part in parts)
 
 
@@ -97,7 +96,7 @@ def _cost_table(costs: Sequence[Cost]) -> list[str]:
     for variant in (NONE, OURS, PEER, LOGGED):
         found = [next(cost for cost in costs if (cost.route, cost.variant) == (route, variant)) for route in ROUTES]
         rows.append((variant, *[text for cost in found for text in (f"{cost.microseconds:.0f}", _x(cost.ratio))]))
-    return _table(("CPU time of a request, µs", *[text for route in ROUTES for text in (route, "ratio")]), rows)
+    return markdown(("CPU time of a request, µs", *[text for route in ROUTES for text in (route, "ratio")]), rows)
 
 
 def _load_table(loads: Sequence[Load]) -> list[str]:
@@ -111,7 +110,7 @@ def _load_table(loads: Sequence[Load]) -> list[str]:
         rows.append((route, *cells, _x(found[-1].per_second / found[0].per_second)))
     heads = [text for each in databases for text in (f"{each}, 1/s", "p50 / p99, ms")]
     title = f"{CONNECTIONS} connections, {PRODUCTS:,} products"
-    return _table((title, *heads, f"{databases[-1]} : {databases[0]}"), rows)
+    return markdown((title, *heads, f"{databases[-1]} : {databases[0]}"), rows)
 
 
 def _scrape_table(scrapes: Sequence[Scrape]) -> list[str]:
@@ -122,10 +121,17 @@ def _scrape_table(scrapes: Sequence[Scrape]) -> list[str]:
         size = (f"{scrape.series:,}", f"{scrape.megabytes:.2f}")
         name = f"{scrape.database}, {scrape.products:,} products"
         rows.append((name, *size, *[f"{number:.1f}" for number in times], f"{MOST_MS / scrape.steady_ms:.1f}x"))
-    return _table(("/metrics, ms", "series", "MB", *heads), rows)
+    return markdown(("/metrics, ms", "series", "MB", *heads), rows)
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def bar_table(bars: Iterable[Bar]) -> list[str]:
+    """Return the lines of the table of bars."""
+    rows = [(bar.what, bar.found, bar.bar, "met" if bar.met else "**missed**") for bar in bars]
+    return markdown(("must hold", "found", "bar", ""), rows)
+
+
+def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the lines of a table whose first column is text and whose others are numbers."""
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
     return [f"| {' | '.join(line)} |" for line in lines]
 

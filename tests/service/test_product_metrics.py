@@ -96,6 +96,37 @@ def test_each_scrape_has_what_a_fresh_replica_reads(database_url, cap):
         assert len(exported(fresh)) == (4 if cap == "4" else len(client.get("/api/products").json["products"]))
 
 
+#: level, threshold, fell low, ran out, restocks.
+SERIES_OF_A_PRODUCT = 5
+
+
+def test_products_that_come_and_go_leave_no_series(database_url):
+    """Whoever names, renames, sells out and deletes products all day leaves the series of those that are there."""
+    with prepared_app(database_url) as app:
+        client = app.test_client()
+        kept = [create(client, f"kept-{number}", stock_level=20) for number in range(3)]
+
+        def churn(number):
+            product = create(client, f"gone-{number}", stock_level=20)
+            path = f"/api/products/{product['id']}"
+            change(client, product, name=f"Renamed {number}", min_stock_threshold=number)
+            change(client, product, stock_level=0)
+            client.post(f"{path}/restock", json={"quantity": 5})
+            made = set(scrape(client))
+            assert client.delete(path).status_code == 200
+            assert client.get(path).status_code == 404
+            return made
+
+        during = churn(0)
+        before = set(scrape(client))
+        assert len(during) - len(before) == SERIES_OF_A_PRODUCT
+        assert {len(churn(number)) - len(before) for number in range(1, 25)} == {SERIES_OF_A_PRODUCT}
+        assert set(scrape(client)) == before
+        for product in kept:
+            assert client.delete(f"/api/products/{product['id']}").status_code == 200
+        assert len(before) - len(scrape(client)) == SERIES_OF_A_PRODUCT * len(kept)
+
+
 def test_the_lowest_ids_are_exported(database_url):
     with prepared_app(database_url, METRICS_MAX_PRODUCTS="3") as app:
         client = app.test_client()

@@ -1,0 +1,214 @@
+"""The tables of one run of the monitoring's measurement, and which of its bars it met.
+
+It only compares numbers with limits and puts them into words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from bench.monitoring_queries import PRODUCTS
+from bench.monitoring_series import PARTS
+from bench.service_report import Bar, bar_table, markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from bench.monitoring_containers import Containers
+    from bench.monitoring_queries import Queries, Timed
+    from bench.monitoring_series import Density, Series
+
+#: As the operator renders them for a spec that says nothing.
+INTERVAL: Final = 10.0
+RETENTION_HOURS: Final = 200
+DISK_GB: Final = 8 * 2**30 / 1e9
+#: Prometheus' own default: query.timeout.
+TIMEOUT: Final = 120.0
+#: A dashboard asks again this often.
+REFRESH: Final = 30.0
+#: No rule group may take more of its interval, no query more of a dashboard's refresh.
+SHARE: Final = 0.1
+_SLOWEST: Final = 5
+
+
+@dataclass(slots=True)
+class Result:
+    """What was measured; None or empty where it was not asked for."""
+
+    machine: str
+    series: Sequence[Series] = ()
+    density: Density | None = None
+    containers: Containers | None = None
+    queries: Queries | None = None
+    bars: Sequence[Bar] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bars = [*_series_bars(self.series), *_rule_bars(self), *_query_bars(self.queries)]
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """Return everything, numbers as they were measured."""
+    return asdict(result)
+
+
+def table(result: Result) -> str:
+    """Return the Markdown of one run."""
+    parts = [[f"{result.machine}."]]
+    if result.series:
+        parts += [_series_table(result.series), _cost_table(result.series, result.density)]
+    if result.density:
+        parts.append(_density_words(result.density))
+    if result.containers:
+        parts.append(_container_words(result.containers))
+    parts.append(_rules_table(result))
+    if result.queries:
+        parts += [_query_table(result.queries), _query_words(result.queries)]
+    parts.append(bar_table(result.bars))
+    return "\n\n".join("\n".join(part) for part in parts if part)
+
+
+def disk_gb(series: int, bytes_per_sample: float) -> float:
+    """Return the GB of the samples of so many series at the default interval and retention."""
+    return series * RETENTION_HOURS * 3600 / INTERVAL * bytes_per_sample / 1e9
+
+
+def slowest(queries: Queries) -> list[Timed]:
+    """Return the slowest queries, by their median."""
+    return sorted(queries.timed, key=lambda one: -one.median)[:_SLOWEST]
+
+
+def _series_bars(found: Sequence[Series]) -> Iterable[Bar]:
+    for one in found[-1:]:
+        share = one.samples / one.sample_limit
+        what = f"samples of a scrape, {one.products:,} products, of the sample_limit"
+        yield Bar(what, f"{share:.0%}", "<= 100%", share <= 1)
+
+
+def _rule_bars(result: Result) -> Iterable[Bar]:
+    runs = [(f"{one.products:,} products, {one.replicas} pods", one.groups) for one in result.series[-1:]]
+    if result.queries:
+        runs.append((f"{result.queries.history.hours} h", result.queries.groups))
+    for what, groups in runs:
+        name, longest = max(groups.items(), key=lambda item: item[1])
+        share = longest / INTERVAL
+        yield Bar(
+            f"slowest rule group, {what}: {name}", f"{share:.1%} of {INTERVAL:.0f} s", f"<= {SHARE:.0%}", share <= SHARE
+        )
+
+
+def _query_bars(queries: Queries | None) -> Iterable[Bar]:
+    if queries:
+        worst = slowest(queries)[0]
+        share = worst.median / REFRESH
+        what = f"slowest query at {queries.history.hours} h: {worst.panel}"
+        yield Bar(what, f"{worst.median:.2f} s", f"<= {SHARE * REFRESH:.0f} s", share <= SHARE)
+        refused = [one for one in queries.timed if one.error]
+        yield Bar("refused queries", str(len(refused)), "0", not refused)
+
+
+def _series_table(found: Sequence[Series]) -> list[str]:
+    heads = ("series of a stack", "total", *PARTS, "one scrape of a pod : its limit")
+    rows = [
+        (
+            _size(one),
+            f"{one.total:,}",
+            *(f"{one.parts[name]:,}" for name in PARTS),
+            f"{one.samples:,} : {one.sample_limit:,} = {one.samples / one.sample_limit:.0%}",
+        )
+        for one in found
+    ]
+    return markdown(heads, rows)
+
+
+def _cost_table(found: Sequence[Series], density: Density | None) -> list[str]:
+    heads = ("cost", "memory, MB", "of its limit", "memory of a series, kB", "index of a series, bytes")
+    disk = (f"samples of {RETENTION_HOURS} h, GB", "of the volume's share") if density else ()
+    rows = []
+    for one in found:
+        cells = [f"{one.memory_mb:.0f}", f"{one.memory_mb / one.memory_limit_mb:.0%}"]
+        cells += [f"{one.memory_mb / one.total * 1000:.1f}", f"{one.index_bytes:.0f}"]
+        if density:
+            needed = disk_gb(one.total, density.bytes_per_sample)
+            cells += [f"{needed:.2f}", f"{needed / DISK_GB:.0%}"]
+        rows.append((_size(one), *cells))
+    return markdown((*heads, *disk), rows)
+
+
+def _density_words(density: Density) -> list[str]:
+    words = (
+        f"- {density.bytes_per_sample:.2f} bytes a sample on disk: {density.samples:,} samples of {density.series:,} "
+        f"series, scraped each second from a service with {density.products:,} products in use. "
+        f"The disk for {RETENTION_HOURS} h is calculated from it, at one sample every {INTERVAL:.0f} s."
+    )
+    return [words]
+
+
+def _container_words(found: Containers) -> list[str]:
+    if found.reason:
+        return [f"- Container series before and after the filter: not measured, {found.reason}."]
+    words = (
+        f"- Container series of one scrape of a live kubelet with {found.pods} pods: {found.before:,} before the "
+        f"filter, {found.after:,} after it, for the stack {found.stack}: {found.after / found.before:.1%}."
+    )
+    return [words]
+
+
+def _rules_table(result: Result) -> list[str]:
+    runs = [
+        (_size(one), one.groups) for one in result.series if one.replicas == max(it.replicas for it in result.series)
+    ]
+    if result.queries:
+        runs.append((f"{PRODUCTS} products, {result.queries.history.hours} h of data", result.queries.groups))
+    names = sorted({name for _, groups in runs for name in groups})
+    if not names:
+        return []
+    rows = [
+        (
+            name,
+            *(f"{groups[name] * 1000:.1f}" if name in groups else "" for _, groups in runs),
+            f"{max(groups.get(name, 0.0) for _, groups in runs) / INTERVAL:.2%}",
+        )
+        for name in names
+    ]
+    return markdown(
+        ("longest evaluation of a rule group, ms", *(what for what, _ in runs), f"of {INTERVAL:.0f} s"), rows
+    )
+
+
+def _query_table(queries: Queries) -> list[str]:
+    heads = (f"slowest queries at {queries.history.hours} h", "series", "first, s", "median, s", "of the timeout")
+    rows = [
+        (
+            f"{one.dashboard}: {one.panel} ({one.ref})",
+            f"{one.series:,}",
+            f"{one.first:.2f}",
+            f"{one.median:.2f}",
+            f"{one.median / TIMEOUT:.2%}",
+        )
+        for one in slowest(queries)
+    ]
+    return markdown(heads, rows)
+
+
+def _query_words(queries: Queries) -> list[str]:
+    history, empty = queries.history, [one for one in queries.timed if not one.series]
+    boards = {one.dashboard: 0.0 for one in queries.timed}
+    for one in queries.timed:
+        boards[one.dashboard] += one.median
+    made = (
+        f"- {len(queries.timed)} queries, {len(boards)} dashboards. The history is made up: {history.series:,} series "
+        f"with a sample in {history.step} s, {history.samples / 1e6:.1f} million, in {queries.blocks} blocks after "
+        f"compaction; {queries.bytes_per_sample:.2f} bytes a sample with its index; written in {history.seconds:.0f} s."
+    )
+    whole = (
+        f"- All queries of a dashboard, one after the other: "
+        f"{', '.join(f'{name} {seconds:.2f} s' for name, seconds in boards.items())}; it asks again every "
+        f"{REFRESH:.0f} s. Memory of Prometheus afterwards: {queries.memory_mb:.0f} MB."
+    )
+    names = ", ".join(f"{one.panel} ({one.ref})" for one in empty)
+    return [made, whole, *([f"- Without data, so that their time says nothing: {names}."] if empty else [])]
+
+
+def _size(one: Series) -> str:
+    return f"{one.products:,} products, {one.replicas} {'pod' if one.replicas == 1 else 'pods'}"
