@@ -28,7 +28,8 @@ UNAVAILABLE: Final = (OperationalError, InterfaceError, PoolTimeoutError)
 _WRITES: Final = "inventory_writes"
 _BUSY_SECONDS: Final = 10
 _CONNECT_SECONDS: Final = 3
-#: A statement that takes longer than a client waits is stopped, and a lock is waited for less than that.
+#: A statement that takes longer than a client waits is stopped, and a lock is waited for less than that. What the URL's
+#: own `options` say comes after this, and counts.
 _POSTGRESQL_OPTIONS: Final = "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
 
 
@@ -47,8 +48,10 @@ class Database:
         self._writer = sessionmaker(writing, expire_on_commit=False, info=dict(info or {}))
         self._names: set[bytes] = set()
         self._names_lock = threading.Lock()
-        # SQLite has one writer at a time. Waiting here is woken at once; waiting in SQLite sleeps and polls, unfairly.
-        self._turn: AbstractContextManager[Any] = threading.Lock() if self.on_sqlite else nullcontext()
+        #: SQLite has one writer at a time. Waiting here is woken at once; waiting in SQLite sleeps and polls, unfairly.
+        self._turn = threading.Lock()
+        #: How long a writer waits for its turn.
+        self.patience: float = _BUSY_SECONDS
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -59,7 +62,8 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """Open a transaction that writes; it commits when the block ends well, and is undone otherwise."""
-        with self._turn, self._writer.begin() as session:
+        turn: AbstractContextManager[None] = self._in_turn() if self.on_sqlite else nullcontext()
+        with turn, self._writer.begin() as session:
             yield session
 
     @contextmanager
@@ -74,6 +78,16 @@ class Database:
             if not session.scalar(select(func.pg_try_advisory_xact_lock(number))):
                 raise InFlight
             yield session
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Write alone in this process. Raise one of UNAVAILABLE where others take too long."""
+        if not self._turn.acquire(timeout=self.patience):
+            raise PoolTimeoutError(f"other writers took longer than {self.patience:g} s")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextmanager
     def _claimed(self, name: bytes) -> Iterator[None]:
@@ -100,7 +114,8 @@ def describe_unavailable(error: BaseException) -> str:
 
 
 def _postgresql_engine(url: URL, connections: int) -> Engine:
-    given = {"connect_timeout": _CONNECT_SECONDS, "options": _POSTGRESQL_OPTIONS, "application_name": "inventory"}
+    given = {"connect_timeout": _CONNECT_SECONDS, "application_name": "inventory"}
+    options = " ".join((_POSTGRESQL_OPTIONS, *url.normalized_query.get("options", ())))
     return create_engine(
         url,
         pool_size=connections,
@@ -108,7 +123,7 @@ def _postgresql_engine(url: URL, connections: int) -> Engine:
         pool_timeout=5,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args={key: value for key, value in given.items() if key not in url.query},
+        connect_args={key: value for key, value in given.items() if key not in url.query} | {"options": options},
     )
 
 

@@ -1,0 +1,73 @@
+"""Nobody waits for ever: for a row, for a statement, for the turn to write; the answer is a 503 then."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from tests.service.conftest import prepared_app
+
+from inventory_service.context import context_of
+from inventory_service.database import UNAVAILABLE
+
+HOLD = "SELECT id FROM products FOR UPDATE"
+
+
+def refused(answer):
+    return (answer.status_code, answer.json["type"], answer.headers["Retry-After"]) == (
+        503, "urn:inventorystack:problem:database-unavailable", "5"
+    )  # fmt: skip
+
+
+def limits(app):
+    with context_of(app).database.reading() as session:
+        names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "work_mem")
+        return [session.scalar(text(f"SHOW {name}")) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["10s", "5s", "30s", "4MB"]),
+        ("&options=-c%20work_mem%3D5MB", ["10s", "5s", "30s", "5MB"]),
+        ("&options=-c%20work_mem%3D5MB&options=-c%20lock_timeout%3D1s", ["10s", "1s", "30s", "5MB"]),
+    ],
+)
+def test_options_in_the_url_are_added_to_ours(cluster, empty_postgresql, query, expected):
+    with prepared_app(cluster.url(empty_postgresql) + query) as app:
+        assert limits(app) == expected
+
+
+@pytest.mark.parametrize("limit", ["lock_timeout", "statement_timeout"])
+def test_a_row_that_is_held_is_not_waited_for_for_ever(cluster, empty_postgresql, limit):
+    url = cluster.url(empty_postgresql)
+    options = f"-c lock_timeout=0 -c statement_timeout=0 -c {limit}=200ms"
+    with prepared_app(f"{url}&options={options}") as app, psycopg.connect(url) as somebody_else:
+        client = app.test_client()
+        client.post("/api/products", json={"name": "A", "sku": "AAA", "stock_level": 5})
+        somebody_else.execute(HOLD)
+        for path, body in (("adjust", {"delta": -1, "reason": "x"}), ("restock", {"quantity": 1})):
+            assert refused(client.post(f"/api/products/1/{path}", json=body))
+        assert client.get("/api/products/1").json["product"]["stock_level"] == 5
+        somebody_else.rollback()
+        assert client.post("/api/products/1/restock", json={"quantity": 1}).json["product"]["stock_level"] == 6
+
+
+def test_a_statement_that_takes_too_long_is_cut_off(cluster, empty_postgresql):
+    with prepared_app(cluster.url(empty_postgresql) + "&options=-c%20statement_timeout%3D200ms") as app:
+        database = context_of(app).database
+        with pytest.raises(UNAVAILABLE, match="statement timeout"), database.reading() as session:
+            session.execute(text("SELECT pg_sleep(60)"))
+        assert app.test_client().get("/readyz").status_code == 200
+
+
+def test_who_gets_no_turn_on_sqlite_is_told_to_come_again(tmp_path):
+    with prepared_app(f"sqlite:///{tmp_path}/inventory.db") as app:
+        client, database = app.test_client(), context_of(app).database
+        database.patience = 0
+        with database.writing():
+            assert refused(client.post("/api/products", json={"name": "A", "sku": "AAA"}))
+            keyed = {"json": {"name": "A", "sku": "AAA"}, "headers": {"Idempotency-Key": "one"}}
+            assert refused(client.post("/api/products", **keyed))
+            assert client.get("/api/products").json["total_count"] == 0
+        assert client.post("/api/products", **keyed).status_code == 201
