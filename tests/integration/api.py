@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -118,7 +120,12 @@ def _file(kubeconfig: Path, entry: Object, key: str) -> str:
     if key in entry:
         return str(entry[key])
     path = kubeconfig.with_suffix(f".{key}.pem")
-    path.write_bytes(base64.b64decode(entry[f"{key}-data"]))
+    content = base64.b64decode(entry[f"{key}-data"])
+    if not path.exists() or path.read_bytes() != content:
+        # Others may be reading it: it is there as a whole, or not at all.
+        wip = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+        wip.write_bytes(content)
+        wip.rename(path)
     return str(path)
 
 
