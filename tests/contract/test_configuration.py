@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -144,6 +145,24 @@ def test_the_annotated_job_leaves_pods_of_stacks_alone() -> None:
     (discovery,) = scrape_jobs(sets()["default"])["annotated"]["kubernetes_sd_configs"]
     label = "!inventorystack.dev/stack,app.kubernetes.io/name!=inventory-operator"
     assert discovery["selectors"] == [{"role": "pod", "label": label}]
+
+
+@pytest.mark.parametrize(
+    ("container", "image", "kept"),
+    [
+        ("service", "docker.io/inventorystack/inventory-service:0.1.0", True),
+        ("", "registry.k8s.io/pause:3.10", False),
+        ("", "", False),
+    ],
+)
+def test_of_cadvisor_only_containers_of_people_are_kept(container: str, image: str, kept: bool) -> None:
+    """Not the sum of a pod, and not the sandbox, whose image has a name with slashes as any other."""
+    (rule,) = [
+        rule
+        for rule in scrape_jobs(sets()["default"])["cadvisor"]["metric_relabel_configs"]
+        if rule.get("source_labels") == ["container", "image"]
+    ]
+    assert bool(re.fullmatch(rule["regex"], f"{container}{rule['separator']}{image}")) == kept
 
 
 def test_a_fifth_of_the_volume_is_left_free() -> None:
