@@ -5,13 +5,14 @@ It never measures.
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+import requests
 from bench import monitoring_standins as standins
-from bench.monitoring_lab import Prometheus, Target, configure, rendered_for, running
+from bench.monitoring_lab import Prometheus, Target, configure, rendered_for, running, wait_until
 from bench.service_stock import fill
-from tests.service.server import free_port, serving
+from tests.service.server import Server, free_port
 
 from cluster import servers
 from cluster.build import binary
@@ -19,8 +20,6 @@ from cluster.build import binary
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from tests.service.server import Server
 
 
 @contextmanager
@@ -34,7 +33,7 @@ def running_stack(
         fill(url, products)
     pages = {"/metrics": standins.operator(), "/metrics/cadvisor": standins.containers()}
     with ExitStack() as stack:
-        server = stack.enter_context(serving(folder / "service.log", DATABASE_URL=url, AUDIT_SECONDS="0"))
+        server = stack.enter_context(_service(folder / "service.log", url))
         others = stack.enter_context(standins.serving(pages))
         alertmanager = stack.enter_context(_alertmanager(folder))
         pods = [Target(f"127.0.0.1:{server.port}", standins.SERVICE_POD.format(number)) for number in range(replicas)]
@@ -47,6 +46,23 @@ def running_stack(
         }
         configure(folder, targets, rendered_for("shop", "shop", prometheus={"scrapeInterval": interval}))
         yield stack.enter_context(running(folder, port)), server
+
+
+@contextmanager
+def _service(log: Path, url: str) -> Iterator[Server]:
+    """Run the service, with the patience that a busy machine needs."""
+    server = Server(log, DATABASE_URL=url, AUDIT_SECONDS="0")
+    try:
+        wait_until(lambda: _is_up(server), "the service to start")
+        yield server
+    finally:
+        server.stop()
+
+
+def _is_up(server: Server) -> bool:
+    with suppress(requests.RequestException):
+        return server.get("/readyz").ok
+    return False
 
 
 @contextmanager

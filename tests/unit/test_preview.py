@@ -14,7 +14,7 @@ from PIL import Image
 from tests.rendered import ROOT
 from tests.unit.prometheus_stub import NOW, REFUSED, Stub, answering, matrix, vector
 
-from preview import asking, board, colors, pictures, settings, tables, units, variables
+from preview import asking, board, colors, demo, pictures, settings, tables, units, variables
 from preview.__main__ import main
 from preview.client import Client
 from preview.errors import PreviewError
@@ -575,3 +575,28 @@ def test_prometheus_that_breaks_off_ends_the_run(
     stub.broken = b""
     assert main(words(boards, address)) == 3
     assert "answered 502 and no JSON: is it a Prometheus?" in capsys.readouterr().err
+
+
+# The demo
+
+
+def test_traffic_is_sent_until_there_are_rates(stub: Stub, client: Client) -> None:
+    said: list[str] = []
+
+    def send() -> dict[int, int]:
+        rounds = len(said)
+        stub.answers[demo.BUSY] = vector(({}, str(4 * rounds)))
+        return {200: 10, 404: 1}
+
+    demo.await_traffic(client, send, said.append)
+    assert said == [f"sending traffic: {seconds} of 110 s have some" for seconds in (0, 40, 80)]
+
+
+def test_a_service_that_answers_nothing_ends_the_waiting(client: Client) -> None:
+    with pytest.raises(PreviewError, match=r"answered no request with 200: \{503: 9\}"):
+        demo.await_traffic(client, lambda: {503: 9}, lambda _: None)
+
+
+def test_a_prometheus_that_sees_no_traffic_ends_the_waiting(client: Client) -> None:
+    with pytest.raises(PreviewError, match="saw no two minutes of traffic, although 300 s were sent"):
+        demo.await_traffic(client, lambda: {200: 9}, lambda _: None)
