@@ -147,6 +147,17 @@ def test_the_annotated_job_leaves_pods_of_stacks_alone() -> None:
     assert discovery["selectors"] == [{"role": "pod", "label": label}]
 
 
+def test_of_cadvisor_every_pod_of_the_stack_is_kept_and_no_other() -> None:
+    rules = scrape_jobs(sets()["inputs-everything"])["cadvisor"]["metric_relabel_configs"]
+    (rule,) = [rule for rule in rules if rule.get("source_labels") == ["namespace", "pod"]]
+    deployments = [obj for obj in sets()["inputs-everything"] if obj["kind"] == "Deployment"]
+    assert len(deployments) == 6
+    for deployment in deployments:
+        assert re.fullmatch(rule["regex"], f"golden/{deployment['metadata']['name']}-5d4f8b7c9-x2x4z")
+    assert not re.fullmatch(rule["regex"], "golden/everything-alertmanager-3-5d4f8b7c9-x2x4z")
+    assert not re.fullmatch(rule["regex"], "golden/everything-b-alertmanager-5d4f8b7c9-x2x4z")
+
+
 @pytest.mark.parametrize(
     ("container", "image", "kept"),
     [
