@@ -47,12 +47,8 @@ def again(page: str, rows: Sequence[Row], machine: str) -> str:
     details = [detail for row in rows for detail in _details(row)]
     good = sum(line.endswith("| yes |") for line in new)
     total = sum(line.startswith("| `") for line in new)
-    return re.sub(
-        r"^\d+ of \d+ as expected",
-        f"{good} of {total} as expected",
-        "\n".join([*new, *later, *details]),
-        flags=re.MULTILINE,
-    )
+    text = "\n".join([*new, *later, *details])
+    return re.sub(r"^\d+ of \d+ as expected", f"{good} of {total} as expected", text, flags=re.MULTILINE)
 
 
 def _is_detail(line: str, row: Row) -> bool:
