@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import time
@@ -98,6 +99,7 @@ def main(given: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     took = time.monotonic() - began
+    where = f"{where}, after it: {os.getloadavg()[0]:.1f}"
     table = report.table(rows, where, took)
     data = json.dumps(report.as_json(rows, where, took), indent=2)
     sys.stdout.write(f"{data if words.output == 'json' else table}\n")

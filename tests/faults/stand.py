@@ -25,14 +25,16 @@ STACK = "shop"
 STOCK = 50
 _READY_SECONDS = 600.0
 #: Shipped rules, scrape interval and limits; only what a scheduler reserves is less, for many stacks on one node.
-_RESERVED = {"requests": {"cpu": "10m", "memory": "64Mi"}}
+_SERVICE = {"requests": {"cpu": "40m", "memory": "64Mi"}}
+_PROMETHEUS = {"requests": {"cpu": "30m", "memory": "64Mi"}}
+_ALERTMANAGER = {"requests": {"cpu": "10m", "memory": "32Mi"}}
 BASE: Object = {
     "deletionPolicy": "Delete",
     "containerMetrics": "none",
-    "service": {"resources": _RESERVED, "database": {"sqlite": {"storage": {"size": "64Mi"}}}},
-    "prometheus": {"resources": _RESERVED, "storage": {"size": "1Gi"}},
+    "service": {"resources": _SERVICE, "database": {"sqlite": {"storage": {"size": "64Mi"}}}},
+    "prometheus": {"resources": _PROMETHEUS, "storage": {"size": "1Gi"}},
     "alerting": {
-        "resources": {"requests": {"cpu": "5m", "memory": "32Mi"}},
+        "resources": _ALERTMANAGER,
         "storage": {"size": "64Mi"},
         "receivers": {
             "webhook": {
