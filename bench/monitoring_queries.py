@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.monitoring_lab import Prometheus
+    from bench.monitoring_series import Group
 
 PRODUCTS: Final = 20
 #: Points of a graph as wide as a screen.
 POINTS: Final = 1000
 _SCRAPE: Final = 10.0
-#: The slowest rule group is evaluated once a minute.
+#: All rule groups but forecasts are evaluated at least once a minute.
 _RULE_SECONDS: Final = 75
 _SETTLED_SECONDS: Final = 8
 
@@ -59,8 +60,7 @@ class Queries:
     bytes_per_sample: float
     memory_mb: float
     timed: Sequence[Timed]
-    #: rule group -> longest evaluation, seconds.
-    groups: Mapping[str, float]
+    groups: Mapping[str, Group]
 
 
 def measure(folder: Path, hours: int, step: int, repeats: int) -> Queries:

@@ -5,6 +5,7 @@ It never knows what a view is about.
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from flask import Response, g, request
@@ -12,6 +13,7 @@ from flask import Response, g, request
 from inventory_service.context import context
 from inventory_service.errors import PreconditionNeeded
 from inventory_service.store.ledger import Origin
+from inventory_service.store.refusals import StaleVersion
 
 if TYPE_CHECKING:
     from inventory_service.schemas.records import Answer
@@ -29,12 +31,17 @@ def origin(*, replaces: bool = False) -> Origin:
 
 
 def answer(content: Answer, status: int = 200, *, version: int | None = None) -> Response:
-    """Return `content` as JSON; a version becomes its strong ETag, and may turn the answer into a 304."""
+    """Return `content` as JSON; a version becomes its strong ETag, and may turn the answer into a 304.
+
+    Raise StaleVersion where a request that only reads insists on another version.
+    """
     response = Response(content.model_dump_json(), status, content_type="application/json")
     if version is not None:
         response.set_etag(str(version))
         if request.method in {"GET", "HEAD"}:
             response.make_conditional(request)
+        if response.status_code == HTTPStatus.PRECONDITION_FAILED:  # which is still the product's own body
+            raise StaleVersion
     return response
 
 

@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from flask import Flask, Response, g, request
 
+from inventory_service.metrics import METHODS, OTHER, UNMATCHED
+
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from werkzeug.routing import Rule
 
     from inventory_service.metrics import RequestMetrics
@@ -57,16 +61,32 @@ def register(app: Flask, metrics: RequestMetrics) -> None:
 
 
 def expect_routes(app: Flask, metrics: RequestMetrics) -> None:
-    """Let the series of every route exist from the start, with the answers it commonly gives."""
+    """Let the series of every route, and of none, exist from the start, with the answers commonly given there."""
+    routed: set[str] = set()
     for rule in app.url_map.iter_rules():
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+        routed |= rule.methods or set()
+        for method in rule.methods or ():
             metrics.expect(method, rule.rule, _common_answers(rule, method))
+    for method in (*METHODS, OTHER):
+        metrics.expect(method, UNMATCHED, _answers_without_route(method, routed))
+
+
+def _answers_without_route(method: str, routed: Container[str]) -> set[int]:
+    # 308 leads a path with two slashes in a row to the one that is meant; OPTIONS is possible at every route.
+    return {404} | ({308} if method in routed else set()) | ({405} if method != "OPTIONS" else set())
 
 
 def _common_answers(rule: Rule, method: str) -> set[int]:
-    good = {200, 201} if method == "POST" and not rule.arguments else {200}
-    takes_body = method in {"POST", "PUT"}
-    return good | {500} | ({400} if takes_body else set()) | ({404} if rule.arguments else set())
+    missing = {404} if rule.arguments else set()
+    if method == "OPTIONS":
+        return {200}
+    if method == "HEAD":
+        return {200} | missing
+    if method not in {"POST", "PUT"}:
+        return {200, 500} | missing
+    if rule.rule.startswith("/api/"):
+        return {200, 400, 415, 500} | missing | ({201} if method == "POST" and not rule.arguments else set())
+    return {303, 400, 403, 500} | missing
 
 
 def _log_access(endpoint: str | None, status: int, seconds: float) -> None:

@@ -36,7 +36,8 @@ _PATIENCE_SECONDS: Final = 5.0
 class Stock:
     """What one scrape read; without figures if it could not read them."""
 
-    database_up: bool
+    #: None where nobody has asked it yet.
+    database_up: bool | None
     seconds: float
     failure: str | None = None
     operations: Mapping[str, int] | None = None
@@ -55,7 +56,10 @@ class Stock:
         yield operations
         for name, (documentation, number) in (self.totals or {}).items():
             yield GaugeMetricFamily(name, documentation, number)
-        yield GaugeMetricFamily("inventory_database_up", "1 if the database answered, else 0.", int(self.database_up))
+        answered = GaugeMetricFamily("inventory_database_up", "1 if the database answered, else 0.", labels=[])
+        if self.database_up is not None:
+            answered.add_metric([], int(self.database_up))
+        yield answered
         yield GaugeMetricFamily(
             "inventory_stock_collector_up",
             "1 if the stock could be read from the database, else 0.",
@@ -86,16 +90,17 @@ class StockCollector:
         #: Held by the scrape that reads.
         self.reading = threading.Lock()
         self._up = True
+        self._database_up: bool | None = None
 
     def read(self) -> Stock:
         """Return the stock as of now; changes that were committed before are in it."""
         started = time.perf_counter()
         if not self.reading.acquire(timeout=self._patience):
-            return Stock(
-                database_up=False, seconds=time.perf_counter() - started, failure="an earlier scrape still reads"
-            )
+            # Whether the database answers is for that scrape to find out; until then the last answer holds.
+            return Stock(self._database_up, time.perf_counter() - started, "an earlier scrape still reads")
         try:
             stock = self._read(started)
+            self._database_up = stock.database_up
             self._log_change(stock.failure)
         finally:
             self.reading.release()

@@ -44,6 +44,7 @@ def test_an_empty_spec_makes_every_part(api, operator, namespace, settled) -> No
         "shop-inventory": [5000, 5001],
         "shop-prometheus": [9090],
         "shop-alertmanager": [9093],
+        "shop-alertmanager-peers": [9093],
         "shop-grafana": [3000],
     }
     assert status["endpoints"]["service"] == f"http://shop-inventory.{namespace}.svc:5000"

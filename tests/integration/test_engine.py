@@ -13,7 +13,7 @@ from tests.integration.operators import USER, Audit, Operator, kustomized
 from cluster.controlplane import ControlPlane
 
 #: Namespaced children of `spec: {}`.
-CHILDREN = 27
+CHILDREN = 28
 STACKS = ("shop", "shop-b", "third")
 HOME = ("--operator-namespace", "inventory-system")
 QUIET_SECONDS = 60

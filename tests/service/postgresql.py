@@ -43,6 +43,14 @@ class Cluster:
     def bring_back(self, database: str) -> None:
         self.execute("ALTER DATABASE {} ALLOW_CONNECTIONS true", database)
 
+    def use_no_index(self, database: str) -> None:
+        """Let `database` read rows as they lie: in no order but the one that is asked for.
+
+        PostgreSQL does so by its own choice where a table is small, and it knows that.
+        """
+        for plan in ("enable_indexscan", "enable_bitmapscan"):
+            self.execute(f"ALTER DATABASE {{}} SET {plan} = off", database)
+
     def run(self, program: str, *arguments: str) -> None:
         as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         log = subprocess.run(

@@ -43,7 +43,7 @@ def test_the_document_says_where(client):
         for method, operation in operations.items()
         if "412" in operation["responses"]
     }
-    assert documented == {(method, path) for method, path, _ in CHANGES}
+    assert documented == {("GET", ONE), *((method, path) for method, path, _ in CHANGES)}
 
 
 def test_several_products_need_all_their_versions(client, product):
@@ -79,3 +79,11 @@ def test_if_none_match_spares_the_body(client, product):
     assert unchanged.headers["ETag"] == etag
     client.post(f"{address}/restock", json={"quantity": 1})
     assert client.get(address, headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_who_reads_may_insist_on_a_version(client, product):
+    client.post(f"{address(ONE)}/restock", json={"quantity": 1})
+    stale = client.get(address(ONE), headers={"If-Match": '"1"'})
+    assert (stale.status_code, stale.content_type) == (412, "application/problem+json")
+    assert stale.json["type"] == "urn:inventorystack:problem:stale-version"
+    assert client.get(address(ONE), headers={"If-Match": '"2"'}).json["product"]["stock_level"] == 21

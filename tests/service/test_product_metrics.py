@@ -267,12 +267,29 @@ def test_two_scrapes_never_read_into_one_cache_at_once(context, product):
     assert [stock.failure for stock in found] == [None, None]
 
 
-def test_a_scrape_does_not_wait_for_ever_for_another(context):
-    collector = StockCollector(context.database, 10, patience=0.01)
-    with collector.reading:
-        stock = collector.read()
-    assert stock.failure == "an earlier scrape still reads"
-    assert collector.read().failure is None
+def gauge(stock, name="inventory_database_up"):
+    (family,) = (each for each in stock.families() if each.name == name)
+    return [sample.value for sample in family.samples]
+
+
+def test_a_scrape_does_not_wait_for_ever_for_another(cluster, empty_postgresql):
+    """Nor does it say of the database what it doesn't know."""
+    with prepared_app(cluster.url(empty_postgresql)) as app:
+        collector = StockCollector(context_of(app).database, 10, patience=0.01)
+
+        def impatient():
+            with collector.reading:
+                stock = collector.read()
+            assert stock.failure == "an earlier scrape still reads"
+            assert gauge(stock, "inventory_stock_collector_up") == [0]
+            return gauge(stock)
+
+        assert impatient() == []
+        assert gauge(collector.read()) == impatient() == [1]
+        cluster.cut_off(empty_postgresql)
+        assert gauge(collector.read()) == impatient() == [0]
+        cluster.bring_back(empty_postgresql)
+        assert gauge(collector.read()) == impatient() == [1]
 
 
 def state(samples):

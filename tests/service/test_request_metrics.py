@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 import string
+from collections import defaultdict
 from datetime import UTC, datetime
 from http import HTTPStatus
 
@@ -198,6 +199,28 @@ class Stranger:
 
 def labels_of(samples, name):
     return {value for _, labels in samples for label, value in labels if label == name}
+
+
+def test_a_fresh_process_makes_no_series_for_unknown_paths_and_methods(tmp_path):
+    """Nor for HEAD and OPTIONS, which come with every route."""
+    with prepared_app(f"sqlite:///{tmp_path}/inventory.db") as app:
+        stranger = Stranger(app.test_client(), 2)
+        taken = defaultdict(set)
+        for rule in stranger.rules:
+            taken["/".join("1" if part.startswith("<") else part for part in rule.rule.split("/"))] |= rule.methods
+        for path in ("/nowhere", "/api/products/x", *(f"/{stranger.word()}" for _ in range(50))):
+            taken[path] = set()
+        before = set(scrape(app.test_client()))
+        methods = {*METHODS, "BREW", stranger.word(string.ascii_letters)}
+        asked = [
+            (method, path) for path, own in taken.items() for method in sorted(methods - own | {"HEAD", "OPTIONS"})
+        ]
+        doubled = [path.replace("/", "//")[1:] for path in taken if path.count("/") > 1]
+        asked += [(method, path) for path in doubled for method in sorted(methods)]
+        statuses = {stranger.send(method, path, {}, {}).status_code for method, path in asked}
+        made = {series for series in set(scrape(app.test_client())) - before if series[0].startswith("http_")}
+    assert statuses >= {200, 308, 404, 405}
+    assert made == set()
 
 
 def test_three_thousand_strange_requests_make_no_series(tmp_path):

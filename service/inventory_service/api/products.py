@@ -56,7 +56,7 @@ def create_product(session: Session, body: requests.NewProduct) -> Response:
 
 @blueprint.get("/<int:product_id>")
 @blueprint.output(answers.ProductAnswer)
-@blueprint.doc(responses=[304])
+@blueprint.doc(responses=[304, 412])
 def get_product(product_id: int) -> Response:
     """Show a product; its ETag is its version."""
     with context().database.reading() as session:

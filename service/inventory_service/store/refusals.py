@@ -35,7 +35,7 @@ class StaleVersion(Refusal):
     """The product was changed since the client read it."""
 
     def __init__(self) -> None:
-        super().__init__("The product was changed since you read it (If-Match); read it again and repeat your change.")
+        super().__init__("The product was changed since you read it (If-Match); read it again and repeat your request.")
 
 
 class InsufficientStock(Refusal):
