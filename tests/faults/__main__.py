@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,8 @@ def run(names: Sequence[str], *, keep: bool) -> tuple[list[Row], bool]:
     moving = sum(STORIES[name][0] is not Control for name in names)
     with Lab(len(names), faults, moving, keep=keep) as lab, ThreadPoolExecutor(len(names)) as pool:
         futures = {name: pool.submit(_tell, lab, name) for name in names}
+        for name, future in futures.items():
+            future.add_done_callback(partial(_say_if_broken, lab, name))
         try:
             wait(futures.values())
         except KeyboardInterrupt:
@@ -59,6 +62,11 @@ def run(names: Sequence[str], *, keep: bool) -> tuple[list[Row], bool]:
 def _tell(lab: Lab, name: str) -> Row:
     kind, fault = STORIES[name]
     return kind(lab, fault).run()
+
+
+def _say_if_broken(lab: Lab, name: str, future: Future[Row]) -> None:
+    if error := future.exception():
+        lab.say(name, f"broke off: {type(error).__name__}: {error}")
 
 
 def _row(name: str, future: Future[Row]) -> Row:
@@ -81,11 +89,10 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--keep", action="store_true", help="leave the namespaces, to look at the stacks afterwards")
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
-    parser.add_argument("--record", type=Path, metavar="FILE", help="put the table into FILE, between its markers")
-    words = parser.parse_args(given)
-    if words.record and words.only:
-        parser.error("--record is for the whole table: leave out --only")
-    return words
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="put the table into FILE; with --only, the lines of those alone"
+    )
+    return parser.parse_args(given)
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -104,7 +111,8 @@ def main(given: Sequence[str] | None = None) -> int:
     data = json.dumps(report.as_json(rows, where, took), indent=2)
     sys.stdout.write(f"{data if words.output == 'json' else table}\n")
     if words.record and whole:
-        record(words.record, table, "faults")
+        again = report.again(words.record.read_text(), rows, where) if words.only else table
+        record(words.record, again, "faults")
     return 1 if any(row.problems for row in rows) else 0
 
 

@@ -111,8 +111,7 @@ class Restarts(Story):
         lost = [series for series in before if after.get(series) != before[series]]
         assert not lost, f"after the restart of {what} there are other samples of {lost[:3]}"
         self.until(lambda: self._is_silent(silence), _RESTART, "the silence to be there again")
-        products = self.stand.service.get("api/products")["products"]
-        assert [product["id"] for product in products] == [self.stand.product], products
+        self.until(lambda: self._products() == [self.stand.product], _RESTART, "the product to be there again")
         self.note(f"{what} restarted: {samples} samples of {len(before)} series, product and silence as before")
 
     def _history(self, end: float) -> dict[str, list[Any]]:
@@ -121,6 +120,10 @@ class Restarts(Story):
             "api/v1/query_range", query=_EVERYTHING, start=f"{start:.0f}", end=f"{end:.0f}", step=_STEP
         )
         return {str(found["metric"]): found["values"] for found in answer["data"]["result"]} if answer else {}
+
+    def _products(self) -> list[int]:
+        answer = self.stand.service.get("api/products")
+        return [product["id"] for product in answer["products"]] if answer else []
 
     def _silence(self) -> str:
         """Silence an alert that does not exist: Alertmanager must still know of it afterwards."""

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     Act = Callable[[Stand], object]
 
-SLO = {"alerting": {"slo": {"availability": "99.9", "latency": {"threshold": "300ms", "objective": "99"}}}}
+_AVAILABILITY = {"availability": "99.9"}
+_LATENCY = {"latency": {"threshold": "300ms", "objective": "99"}}
+SLO = {"alerting": {"slo": {**_AVAILABILITY, **_LATENCY}}}
 #: Half a gigabyte is the least, and nearly so much seems to be in its write-ahead log.
 _SMALL_VOLUME = {"prometheus": {"storage": {"size": "512Mi"}}}
 _FILLER = "/prometheus/wal/filler"
@@ -143,12 +145,12 @@ FAULTS = (
         name="errors-slo",
         what="every 20th request is answered with 500; availability 99.9 in the spec",
         expected=Expectation("AvailabilityBudgetBurnFast", frozenset({"AvailabilityBudgetBurnSlow"})),
-        spec=SLO,
+        spec={"alerting": {"slo": _AVAILABILITY}},
         inject=partial(_ask_for, fault="error", every=20),
         recover=_ask_for_nothing,
         faulty=True,
         rate=4.0,
-        rate_after=24.0,
+        rate_after=36.0,
         lasts=0.0,
         resolved_within=2100.0,
     ),
@@ -156,7 +158,7 @@ FAULTS = (
         name="latency-slo",
         what="every second request takes 0.6 s longer; latency 300ms, 99 in the spec",
         expected=Expectation("LatencyBudgetBurnFast", frozenset({"LatencyBudgetBurnSlow"})),
-        spec=SLO,
+        spec={"alerting": {"slo": _LATENCY}},
         inject=partial(_ask_for, fault="sleep=0.6", every=2),
         recover=_ask_for_nothing,
         faulty=True,

@@ -240,11 +240,18 @@ def test_the_report_as_json_says_whether_it_is_as_expected() -> None:
     assert data["rows"][0]["delivered"] == 90.0
 
 
-def test_part_of_the_table_is_never_recorded(capsys) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        runner.arguments(["--only", "errors", "--record", "x.md"])
-    assert "leave out --only" in capsys.readouterr().err
-    assert runner.arguments(["--only", "errors", "--only", "control"]).only == ["errors", "control"]
+def test_what_is_run_again_takes_the_place_of_its_lines_and_says_so() -> None:
+    bad, other = Row("errors", "what", alert="A", problems=["x"], notes=["old"]), row()
+    page = f"# Before\n\n{report.BEGIN}{report.table([bad, other], 'first machine', 60.0)}\n{report.END}\nafter\n"
+    assert "1 of 2 as expected, in 1 min." in page
+    text = report.again(page, [Row("errors", "what", alert="A", firing=1.0, notes=["new"])], "second machine")
+    assert text.startswith("first machine.\n\n2 of 2 as expected, in 1 min.\n")
+    assert "| `errors`: what | A | 1 s | never | none | never | yes |" in text
+    assert "| `service-down`: no pod | InventoryDown | 1 min |" in text
+    assert "- `errors`: run again by itself: second machine." in text
+    assert text.endswith("- `errors`: new.")
+    assert "old" not in text
+    assert "**x**" not in text
 
 
 def test_the_page_has_a_place_for_the_table() -> None:
