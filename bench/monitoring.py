@@ -23,7 +23,7 @@ examples:
   make -C bench monitoring                                everything: about 10 minutes
   PYTHONPATH=hack:. .venv/bin/python -m bench.monitoring --only series
   PYTHONPATH=hack:. .venv/bin/python -m bench.monitoring --only queries --hours 48 --step 10
-  PYTHONPATH=hack:. .venv/bin/python -m bench.monitoring -o json | jq '.queries.timed | max_by(.median)'
+  PYTHONPATH=hack:. .venv/bin/python -m bench.monitoring -o json | jq '.queries.timed | max_by(.cpu)'
 """
 
 
@@ -54,7 +54,9 @@ def main() -> int:
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
     parser.add_argument("--hours", type=int, default=200, help="length of the history (default: 200)")
     parser.add_argument("--step", type=int, default=30, help="seconds between samples of the history (default: 30)")
-    parser.add_argument("--repeats", type=int, default=3, help="how often each query is asked (default: 3)")
+    parser.add_argument(
+        "--repeats", type=int, default=2, help="how often each query is asked by each clock (default: 2)"
+    )
     parser.add_argument("--record", type=Path, help="put the tables into this file, between its markers")
     words = parser.parse_args()
     try:

@@ -38,14 +38,14 @@ _SETTLED_SECONDS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """One query of a panel: seconds of the first time and the median of all."""
+    """One query of a panel: CPU seconds of Prometheus, and seconds that a person waited; medians."""
 
     dashboard: str
     panel: str
     ref: str
     series: int
-    first: float
-    median: float
+    cpu: float
+    waited: float
     error: str = ""
 
 
@@ -94,6 +94,10 @@ def _await_compaction(prometheus: Prometheus) -> None:
 
 def ask(prometheus: Prometheus, hours: int, repeats: int) -> list[Timed]:
     """Return the times of all queries of all dashboards over the last `hours`."""
+
+    def cpu() -> float:
+        return float(sum(prometheus.process.cpu_times()[:2]))
+
     client = Client(prometheus.url)
     try:
         now = client.now()
@@ -101,20 +105,21 @@ def ask(prometheus: Prometheus, hours: int, repeats: int) -> list[Timed]:
         found = []
         for board in boards():
             scope = variables.resolve(board.variables, window, client)
-            runs = [asking.ask(board, scope, client, POINTS) for _ in range(repeats)]
-            for answers in zip(*runs, strict=True):
-                found += _timed(board.name, answers)
+            runs = [
+                (asking.ask(board, scope, client, POINTS, cpu), asking.ask(board, scope, client, POINTS))
+                for _ in range(repeats)
+            ]
+            for panel in range(len(board.panels)):
+                found += _timed(board.name, [(worked[panel], waited[panel]) for worked, waited in runs])
         return found
     finally:
         client.close()
 
 
-def _timed(board: str, answers: Sequence[asking.Answer]) -> list[Timed]:
+def _timed(board: str, runs: Sequence[tuple[asking.Answer, asking.Answer]]) -> list[Timed]:
     """Return the times of one panel's queries from all runs."""
     result = []
-    for asked in zip(*(answer.asked for answer in answers), strict=True):
-        seconds = [query.seconds for query in asked]
-        query = asked[0]
-        median = statistics.median(seconds)
-        result.append(Timed(board, answers[0].title, query.ref, query.series, seconds[0], median, query.error))
+    for number, query in enumerate(runs[0][0].asked):
+        cpu, waited = (statistics.median(run[kind].asked[number].seconds for run in runs) for kind in (0, 1))
+        result.append(Timed(board, runs[0][0].title, query.ref, query.series, cpu, waited, query.error))
     return result

@@ -32,7 +32,6 @@ PARTS: Final = {
     "requests": f'{{job="service", product_id="", __name__!~"{_RULES}"}}',
     "products": f'{{job="service", product_id!="", __name__!~"{_RULES}"}}',
     "recorded": '{__name__=~"inventory:.*"}',
-    "alerts": '{__name__=~"ALERTS.*"}',
     "prometheus": f'{{job="prometheus", __name__!~"{_RULES}"}}',
     "alertmanager": f'{{job="alertmanager", __name__!~"{_RULES}"}}',
     "operator": f'{{job="operator", __name__!~"{_RULES}"}}',

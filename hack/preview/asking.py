@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from preview.board import COLUMNS, ROW
@@ -17,7 +17,7 @@ from preview.errors import PreviewError
 from preview.times import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from preview.board import Board, Panel, Target
     from preview.client import Client
@@ -83,16 +83,23 @@ class Answer:
         return DATA if all(there) else PARTIAL if any(there) else EMPTY
 
 
-def ask(board: Board, scope: Scope, client: Client, points: int = 0) -> list[Answer]:
-    """Return the answers for all panels of a dashboard, with `points` for each graph; 0 for what its width has."""
-    return [_panel(panel, scope, client, points) for panel in board.panels]
+def ask(
+    board: Board, scope: Scope, client: Client, points: int = 0, clock: Callable[[], float] = time.monotonic
+) -> list[Answer]:
+    """Return the answers for all panels of a dashboard, with `points` for each graph; 0 for what its width has.
+
+    `clock`: what a query's `seconds` are measured by.
+    """
+    return [_panel(panel, scope, client, points, clock) for panel in board.panels]
 
 
-def _panel(panel: Panel, scope: Scope, client: Client, points: int) -> Answer:
+def _panel(panel: Panel, scope: Scope, client: Client, points: int, clock: Callable[[], float]) -> Answer:
     step = scope.window.interval(points or SCREEN * panel.box.w // COLUMNS)
     asked, series = [], []
     for target in [] if panel.kind in _STATIC else panel.targets:
+        began = clock()
         query, found = _target(target, step, scope, client)
+        query = replace(query, seconds=clock() - began)
         asked.append(query)
         series += found
     return Answer(panel, _title(panel.title, scope), step, asked, series)
@@ -106,7 +113,7 @@ def _title(title: str, scope: Scope) -> str:
 
 
 def _target(target: Target, step: float, scope: Scope, client: Client) -> tuple[Asked, list[Series]]:
-    window, expr, began = scope.window, target.expr, time.monotonic()
+    window, expr = scope.window, target.expr
     try:
         least = seconds(scope.fill(target.interval)) if target.interval else 0.0
         step = max(step, least)
@@ -124,7 +131,7 @@ def _target(target: Target, step: float, scope: Scope, client: Client) -> tuple[
             raise  # Prometheus is gone
         return Asked(target.ref, expr, error=str(error)), []
     found = [_series(target, expr, raw) for raw in result]
-    return Asked(target.ref, expr, sum(bool(one.numbers) for one in found), time.monotonic() - began), found
+    return Asked(target.ref, expr, sum(bool(one.numbers) for one in found)), found
 
 
 def _series(target: Target, expr: str, raw: Mapping[str, Any]) -> Series:

@@ -23,8 +23,8 @@ SPEC = {
     "service": {"loadSampleData": True},
     "alerting": {"slo": {"availability": "99.9", "latency": {"threshold": "300ms", "objective": "99"}}},
 }
-#: Grafana is not there.
-EXPECTED = {"Requests to Grafana"}
+#: There is no Grafana.
+EXPECTED = {"Grafana", "Requests to Grafana"}
 SECONDS = 120.0
 SCRAPE = 10.0
 

@@ -97,9 +97,7 @@ def test_a_new_password_is_used_without_a_restart(api, shop, storage, prometheus
     eventually(lambda: prometheus.values("up", "job").get("warehouse") == 1, "the job to get in again", 60)
     refused = len(storage.answers)
     eventually(lambda: 204 in storage.answers[refused:], "samples again", 60)
-    assert [p["metadata"]["uid"] for p in pods(api, shop, "shop", "prometheus")] == [
-        p["metadata"]["uid"] for p in before
-    ]
+    assert [pod["metadata"]["uid"] for pod in pods(api, shop, "shop", "prometheus")] == before
 
 
 def test_a_pod_that_says_so_joins(api, shop, prometheus) -> None:
