@@ -30,5 +30,5 @@ STACKS = Gauge("inventory_operator_stacks", "Stacks by the status of a condition
 BUILD = Info("inventory_operator_build", "Version of the operator.")
 BUILD.info({"version": __version__})
 
-for _result in ("success", "invalid", "error"):
+for _result in ("success", "waiting", "invalid", "error"):
     RECONCILES.labels(_result)

@@ -117,9 +117,7 @@ class Reconciler:
         pauses = [pause for pause in (again, *(failure.retry_seconds for failure in failures)) if pause is not None]
         if pauses:
             self.queue.add_later(key, min(pauses))
-        if problem or (failures and all(failure.permanent for failure in failures)):
-            return "invalid"
-        return "error" if failures else "success"
+        return _result(problem, failures)
 
     async def _make_so(
         self, stack: naming.Stack, spec: Spec, wanted: tuple[Reference, ...]
@@ -208,6 +206,15 @@ class Reconciler:
             log.info("condition changed", **{k: condition[k] for k in ("type", "status", "reason", "message")})
             await events.post(self.cluster, self.settings.identity, raw, condition, _now())
         return ready
+
+
+def _result(problem: status.Problem | None, failures: list[Failure]) -> str:
+    """Return whose turn it is, for the metric: a person's, somebody's who is at it already, or the cluster's."""
+    if any(not failure.permanent and not failure.reason.startswith("WaitingFor") for failure in failures):
+        return "error"
+    if problem or any(failure.permanent for failure in failures):
+        return "invalid"
+    return "waiting" if failures else "success"
 
 
 def _id(manifest: Object) -> tuple[str, str]:

@@ -49,6 +49,10 @@ def test_each_example_works(api, installed, new_namespace, kubectl, postgresql, 
             "production-grafana": {"admin-user": "admin", "admin-password": "example"},
             "strict-tokens": {"dashboard.read": "an-example-of-a-token", "webshop.write": "another-one-of-a-token"},
             "cloudnativepg-database-app": {"uri": url},
+            "alerting-slack": {"url": "http://slack.invalid/hook"},
+            "alerting-mail": {"password": "example"},
+            "alerting-pagerduty": {"routing-key": "example"},
+            "alerting-heartbeat": {"url": "http://heartbeat.invalid/"},
         }
         for name_, values in secrets.items():
             api.create(secret(name_, values), namespace)
