@@ -42,7 +42,8 @@ def products(kubectl, name: str) -> dict:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_each_example_works(api, installed, new_namespace, kubectl, postgresql, cloudnativepg, example) -> None:
-    name = yaml.safe_load(example.read_text())["metadata"]["name"]
+    objects = yaml.safe_load_all(example.read_text())
+    name = next(one["metadata"]["name"] for one in objects if one["kind"] == "InventoryStack")
     with new_namespace(name) as namespace, postgresql.database(namespace) as url:
         secrets = {
             "production-database": {"url": url},
