@@ -38,7 +38,7 @@ PARTS: Final = {
     "cadvisor": f'{{job="cadvisor", __name__!~"{_RULES}"}}',
 }
 #: So many scrapes of each pod; every rule was evaluated a few times by then.
-_SCRAPES: Final = 4
+_SCRAPES: Final = 3
 #: Scraped twice as often as by default, so that it takes half the time; many series as often as they really are.
 _MANY: Final = 20_000
 #: Seconds between two evaluations of most rule groups: forecasts and long windows are evaluated less often.
