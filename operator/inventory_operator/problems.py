@@ -122,7 +122,9 @@ def explain(error: ErrorDetails, schema: Mapping[str, Any]) -> list[Problem]:
         case "too_long":
             return [Problem(path, f"expected at most {context['max_length']} entries, got {len(error['input'])}")]
         case "too_short":
-            return [Problem(path, f"expected at least {context['min_length']} entries, got {len(error['input'])}")]
+            least, found = context["min_length"], len(error["input"])
+            # pydantic counts the valid entries only; those that are not are named themselves.
+            return [Problem(path, f"expected at least {least} entries, got {found}")] if found < least else []
         case "literal_error":
             expected = str(context["expected"]).replace("'", "")
         case "expected":

@@ -192,3 +192,11 @@ def test_a_long_value_is_shortened() -> None:
 def test_a_name_is_required() -> None:
     with pytest.raises(InvalidSpec, match=r"^metadata.name: expected a name"):
         parse({"spec": {}})
+
+
+def test_a_wrong_entry_is_named_and_its_list_is_not() -> None:
+    hook = {"secretKeyRef": {"name": "hook"}, "severities": ["page"]}
+    with pytest.raises(InvalidSpec) as error:
+        parse(specs.stack({"alerting": {"receivers": {"webhook": hook}}}))
+    (problem,) = error.value.problems
+    assert problem.path == "spec.alerting.receivers.webhook.severities[0]"
