@@ -106,7 +106,11 @@ class Reconciler:
             if not problem and not spec.paused:
                 failures, again = await self._make_so(stack, spec, wanted)
         ready = await self._report(raw, spec, problem, failures)
-        return self._settle(key, problem, failures, again if ready or again else GRACE.total_seconds())
+        if not (ready or failures):
+            # What is only starting now may be in trouble by then, without any event that says so.
+            grace = GRACE.total_seconds()
+            again = min(again or grace, grace)
+        return self._settle(key, problem, failures, again)
 
     def _settle(self, key: Key, problem: status.Problem | None, failures: list[Failure], again: float | None) -> str:
         """Decide when this stack comes again without a change of anything."""
