@@ -75,7 +75,8 @@ class Api:
     def _do(self, *args: Any, **kwargs: Any) -> Object:
         response = self.request(*args, **kwargs)
         assert response.ok, f"{args[:2]}: {response.status_code} {response.json().get('message')}"
-        return response.json()
+        answer: Object = response.json()
+        return answer
 
     def _path(self, kind: str, ns: str | None, name: str = "") -> str:
         return PATHS[kind].format(ns=ns) + (f"/{name}" if name else "")
@@ -85,7 +86,8 @@ class Api:
         if response.status_code == 404:
             return None
         assert response.ok, response.text
-        return response.json()
+        answer: Object = response.json()
+        return answer
 
     def list(self, kind: str, ns: str | None, selector: str = "") -> list[Object]:
         answer = self._do("GET", self._path(kind, ns), labelSelector=selector)

@@ -15,6 +15,7 @@ from socket import socket
 from typing import Any, Self
 
 import yaml
+from tests.integration.api import eventually
 
 from cluster.build import binary
 
@@ -108,6 +109,17 @@ class Audit:
     def mark(self) -> None:
         """Count only what comes after this."""
         self._offset = self._log.stat().st_size
+
+    def settle(self) -> None:
+        """Wait until what is under way has ended, and mark: pods come late, and are annotated then."""
+
+        def still() -> bool:
+            self.mark()
+            time.sleep(4)
+            return self.writes() == []
+
+        eventually(still, "the operator to have done what it does", 60)
+        self.mark()
 
     def writes(self) -> list[str]:
         """Every write since the mark, as `verb resource/name`."""

@@ -45,18 +45,6 @@ def served(api) -> bool:
     return api.request("GET", "apis/postgresql.cnpg.io/v1/clusters").ok
 
 
-def quiet(audit) -> None:
-    """Wait until what is under way has ended: pods come late, and are told of their configuration then."""
-
-    def still() -> bool:
-        audit.mark()
-        time.sleep(4)
-        return audit.writes() == []
-
-    eventually(still, "the operator to have done what it does", 60)
-    audit.mark()
-
-
 @pytest.fixture
 def without(api):
     """No CloudNativePG at first; a test may install it, and it is gone afterwards."""
@@ -172,7 +160,7 @@ def test_what_cloudnativepg_writes_into_it_is_no_drift(api, shop, audit) -> None
     state = {"status": {"phase": "Cluster in healthy state", "readyInstances": 3}}
     api.patch("Cluster", shop, "shop-database", {"metadata": {"annotations": {"cnpg.io/hash": "x"}}})
     api.patch("Cluster", shop, "shop-database", state, "status")
-    quiet(audit)
+    audit.settle()
     api.patch("Cluster", shop, "shop-database", {"status": {"phase": "Failing over"}}, "status")
     time.sleep(3)
     assert [write for write in audit.writes() if "clusters/" in write] == []
@@ -217,7 +205,7 @@ def test_when_cloudnativepg_goes_the_service_is_left_as_it_is(api, shop, settled
 def test_another_start_of_the_operator_calls_nothing_missing(api, shop, operator, settled, audit) -> None:
     """Before it is known whether the kind is served, nothing is said about it."""
     settled(shop)
-    quiet(audit)
+    audit.settle()
     operator.stop()
     operator.start()
     eventually(operator.leads, "the operator to lead", 30)

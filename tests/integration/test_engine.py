@@ -52,8 +52,7 @@ def test_steady_state_and_a_restart_write_nothing(plane, kubeconfig, tmp_path) -
         for name in STACKS:
             api.create(stack(name, {"service": {"image": "nowhere.example.com/none:1"}}), "one")
             eventually(lambda name=name: complete(api, name), f"{name} to be made")
-        time.sleep(5)  # what is still under way ends
-        audit.mark()
+        audit.settle()
         time.sleep(QUIET_SECONDS)
         assert audit.writes() == [], "in steady state, lists included"
         operator.stop()

@@ -89,8 +89,8 @@ def test_the_last_good_state_keeps_running(loose) -> None:
     api.create(stack(), NAMESPACE)
     eventually(lambda: len(api.children(NAMESPACE, "shop")) > 20, "the stack to be made")
     eventually(lambda: condition(api.get("InventoryStack", NAMESPACE, "shop"), "Ready"), "its status")
+    audit.settle()
     before = copy.deepcopy(api.children(NAMESPACE, "shop"))
-    audit.mark()
     api.patch(
         "InventoryStack",
         NAMESPACE,

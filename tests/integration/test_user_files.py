@@ -81,6 +81,7 @@ def test_a_bad_file_is_named_and_its_last_good_version_stays(api, team) -> None:
 def test_a_restart_of_the_operator_forgets_no_good_version_and_writes_nothing(api, team, operator, audit) -> None:
     api.apply(config_map(rules_yml=BAD), team)
     eventually(lambda: stalled(api, team)["status"] == "True", "the refusal")
+    audit.settle()
     operator.stop()
     operator.start()
     eventually(operator.leads, "the operator to lead")
