@@ -14,7 +14,8 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Any
 
 from cluster.build import binary
 from cluster.errors import ClusterError
@@ -34,17 +35,25 @@ def forwarded(kubeconfig: Path, namespace: str, service: str, port: int) -> Iter
     """Forward a free port of this machine to a Service and yield its address."""
     kubectl = [str(binary("kubectl")), f"--kubeconfig={kubeconfig}", "-n", namespace]
     words = [*kubectl, "port-forward", f"svc/{service}", f":{port}"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # Into a file: kubectl writes a line for each connection, and waits for ever once nobody empties a full pipe.
+    with TemporaryFile("a+") as said, subprocess.Popen(words, stdout=said, stderr=said) as process:
         try:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            found = re.search(r"127\.0\.0\.1:(\d+)", process.stdout.readline())
-            if not found:
-                process.terminate()
-                raise ClusterError(f"port-forward to {service} failed: {process.stderr.read().strip()}")
-            yield f"http://127.0.0.1:{found[1]}"
+            yield f"http://127.0.0.1:{_port(service, process, said)}"
         finally:
             process.terminate()
+
+
+def _port(service: str, process: subprocess.Popen[bytes], said: IO[str]) -> int:
+    """Return the port that kubectl chose, once it says so."""
+    while True:
+        ended = process.poll() is not None
+        said.seek(0)
+        text = said.read()
+        if found := re.search(r"127\.0\.0\.1:(\d+) ->", text):
+            return int(found[1])
+        if ended:
+            raise ClusterError(f"port-forward to {service} failed: {text.strip()}")
+        time.sleep(_PAUSE)
 
 
 def send(address: str, seconds: float) -> dict[int, int]:
