@@ -1,20 +1,21 @@
-"""Measures the engine on a bare control plane: speed, writes, repair of drift, memory; prints a table.
+"""Measures the engine on a bare control plane: speed, writes, repair of drift, memory.
 
-It asserts nothing: times are a matter of the machine. What must hold on any machine is in tests/integration.
+Times are a matter of the machine. What must hold on any machine is in tests/integration.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
+import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import report
+from bench import command
+from bench import engine_report as report
 from bench.plane import NAMESPACE, OPERATOR, QUIET_SECONDS, Plane, plane
 
 from inventory_operator import naming
@@ -22,12 +23,26 @@ from inventory_operator.cluster import MERGE, ApiError
 from inventory_operator.resources import CHILDREN
 
 if TYPE_CHECKING:
+    import argparse
+
     from bench.audit import Write
 
 SERVICES = next(resource for resource in CHILDREN if resource.kind == "Service")
 #: Between two repairs, so that each is measured alone.
 PAUSE_SECONDS = 0.25
 REPAIR_LIMIT_SECONDS = 30.0
+_EXAMPLES = """\
+examples:
+  make -C bench engine                                    everything: about 5 minutes
+  PYTHONPATH=hack:. .venv/bin/python -m bench.engine --stacks 10 --repairs 10
+  PYTHONPATH=hack:. .venv/bin/python -m bench.engine -o json | jq .burst
+"""
+_OPTIONS: command.Options = {
+    "--stacks": {"type": int, "default": 100, "help": "stacks that are made at once (default: 100)"},
+    "--repairs": {"type": int, "default": 50, "help": "Services that are deleted or edited (default: 50)"},
+    "--idle": {"type": float, "default": 30.0, "help": "seconds to watch an idle operator (default: 30)"},
+    "--controllers": {"action": "store_true", "help": "with kube-controller-manager, too"},
+}
 
 
 async def burst(at: Plane, stacks: int, idle_seconds: float) -> report.Burst:
@@ -44,7 +59,7 @@ async def burst(at: Plane, stacks: int, idle_seconds: float) -> report.Burst:
         stacks=stacks,
         children=children,
         seconds=ended - began,
-        writes=Counter(write.sort for write in ours),
+        writes=dict(Counter(write.sort for write in ours)),
         refused=sum(write.code >= 400 for write in ours),  # noqa: PLR2004
         idle_cpu=await at.idle_cpu(idle_seconds),
         idle_writes=len(_ours(at)),
@@ -119,8 +134,8 @@ async def footprint(at: Plane, idle_seconds: float) -> dict[int, tuple[float, fl
     return found
 
 
-async def measure(words: argparse.Namespace) -> report.Result:
-    """Run everything: one control plane for the footprint, a fresh one for the rest."""
+async def _measure(words: argparse.Namespace) -> report.Result:
+    machine = command.machine()
     with tempfile.TemporaryDirectory(prefix="bench-") as one, tempfile.TemporaryDirectory(prefix="bench-") as two:
         async with plane(Path(one), controllers=words.controllers) as at:
             sizes = await footprint(at, words.idle)
@@ -128,24 +143,15 @@ async def measure(words: argparse.Namespace) -> report.Result:
             made = await burst(at, words.stacks, words.idle)
             await asyncio.sleep(QUIET_SECONDS)
             mended = await repairs(at, words.stacks, words.repairs)
-    return report.Result(made, mended, sizes, words.idle, controllers=words.controllers)
+    return report.Result(machine, made, mended, sizes, words.idle, controllers=words.controllers)
 
 
-def main() -> None:
-    """Measure, print the table, and write it down when asked."""
-    parser = argparse.ArgumentParser(prog="bench.engine", description=__doc__)
-    parser.add_argument("--stacks", type=int, default=100)
-    parser.add_argument("--repairs", type=int, default=50)
-    parser.add_argument("--idle", type=float, default=30.0, help="seconds to watch an idle operator (default: 30)")
-    parser.add_argument("--controllers", action="store_true", help="with kube-controller-manager, too")
-    parser.add_argument("--record", type=Path, help="put the table into this file, between its markers")
-    words = parser.parse_args()
-    machine = report.machine()
-    table = report.table(asyncio.run(measure(words)), machine)
-    print(table)
-    if words.record:
-        report.record(words.record, table)
+def measure(words: argparse.Namespace) -> report.Result:
+    """Run everything: one control plane for the footprint, a fresh one for the rest."""
+    return asyncio.run(_measure(words))
 
+
+COMMAND = command.Command("engine", __doc__, _EXAMPLES, _OPTIONS, measure, report.table)
 
 if __name__ == "__main__":
-    main()
+    sys.exit(COMMAND.run())

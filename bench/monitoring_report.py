@@ -5,12 +5,12 @@ It only compares numbers with limits and puts them into words.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
+from bench.command import Bar, bar_table, markdown
 from bench.monitoring_queries import PRODUCTS
 from bench.monitoring_series import PARTS
-from bench.service_report import Bar, bar_table, markdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,15 +45,11 @@ class Result:
     density: Density | None = None
     containers: Containers | None = None
     queries: Queries | None = None
-    bars: Sequence[Bar] = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.bars = [*_series_bars(self.series), *_rule_bars(self), *_query_bars(self.queries)]
-
-
-def as_json(result: Result) -> dict[str, Any]:
-    """Return everything, numbers as they were measured."""
-    return asdict(result)
+    @property
+    def bars(self) -> list[Bar]:
+        """What must hold of what was measured."""
+        return [*_series_bars(self.series), *_rule_bars(self), *_query_bars(self.queries)]
 
 
 def table(result: Result) -> str:

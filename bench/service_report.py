@@ -5,9 +5,10 @@ It only compares numbers and puts them into words.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
+from bench.command import Bar, bar_table, markdown
 from bench.service_cost import LOGGED, NONE, OURS, PEER, ROUTES
 from bench.service_load import CONNECTIONS, PRODUCTS
 
@@ -25,16 +26,6 @@ MOST_MS: Final = 100.0
 _MANY: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """What must hold, what was found, and whether that is enough."""
-
-    what: str
-    found: str
-    bar: str
-    met: bool
-
-
 @dataclass(slots=True)
 class Result:
     """What was measured; empty where it was not asked for."""
@@ -43,15 +34,11 @@ class Result:
     cost: Sequence[Cost] = ()
     load: Sequence[Load] = ()
     scrape: Sequence[Scrape] = ()
-    bars: Sequence[Bar] = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.bars = [*_cost_bars(self.cost), *_load_bars(self.load), *_scrape_bars(self.scrape)]
-
-
-def as_json(result: Result) -> dict[str, Any]:
-    """Return everything, numbers as they were measured."""
-    return asdict(result)
+    @property
+    def bars(self) -> list[Bar]:
+        """What must hold of what was measured."""
+        return [*_cost_bars(self.cost), *_load_bars(self.load), *_scrape_bars(self.scrape)]
 
 
 def table(result: Result) -> str:
@@ -122,18 +109,6 @@ def _scrape_table(scrapes: Sequence[Scrape]) -> list[str]:
         name = f"{scrape.database}, {scrape.products:,} products"
         rows.append((name, *size, *[f"{number:.1f}" for number in times], f"{MOST_MS / scrape.steady_ms:.1f}x"))
     return markdown(("/metrics, ms", "series", "MB", *heads), rows)
-
-
-def bar_table(bars: Iterable[Bar]) -> list[str]:
-    """Return the lines of the table of bars."""
-    rows = [(bar.what, bar.found, bar.bar, "met" if bar.met else "**missed**") for bar in bars]
-    return markdown(("must hold", "found", "bar", ""), rows)
-
-
-def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return the lines of a table whose first column is text and whose others are numbers."""
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
-    return [f"| {' | '.join(line)} |" for line in lines]
 
 
 def _x(ratio: float) -> str:

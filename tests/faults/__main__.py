@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.report import machine, record
+from bench.command import machine, record
 from tests.faults import report
 from tests.faults.calm import CONTROL, RESTARTS, Control, Restarts
 from tests.faults.evidence import Row

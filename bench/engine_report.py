@@ -5,20 +5,14 @@ It only puts numbers into words.
 
 from __future__ import annotations
 
-import os
-import platform
-import re
 import statistics
-import subprocess
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections import Counter
+from bench.command import Bar
 
-_ROOT = Path(__file__).parents[1]
+#: Twelve times the peer's speed, children per second.
+FASTER: Final = 288
 
 
 @dataclass(slots=True)
@@ -29,7 +23,7 @@ class Burst:
     children: int
     #: From the first request of the user to the last answer to the operator, Events left out.
     seconds: float
-    writes: Counter[str]
+    writes: dict[str, int]
     refused: int
     idle_cpu: float
     idle_writes: int
@@ -52,12 +46,20 @@ class Repair:
 class Result:
     """Everything that one run measured."""
 
+    machine: str
     burst: Burst
     repairs: list[Repair]
     #: Stacks -> (memory in MB, CPU seconds per idle minute).
     footprint: dict[int, tuple[float, float]]
     idle_seconds: float
     controllers: bool
+
+    @property
+    def bars(self) -> list[Bar]:
+        """What must hold of what was measured."""
+        return [
+            Bar(figure.what, _n(figure.ours), figure.sign + _n(figure.bar), figure.met) for figure in _figures(self)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,62 +73,55 @@ class Peer:
     repair_ms: float = 232.0
 
 
-def machine() -> str:
-    """Return when, where and with which commit; to be asked before the run, for the load of others."""
-    info = Path("/proc/cpuinfo").read_text()
-    model = re.search(r"model name\s*: (.*)", info)
-    git = ["git", "-C", str(_ROOT)]
-    commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True)
-    dirty = subprocess.run([*git, "status", "--porcelain", "operator", "templates"], check=True, capture_output=True)
-    return (
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({model[1] if model else platform.machine()}), "
-        f"Python {platform.python_version()}, commit {commit.stdout.strip()}{' with changes' if dirty.stdout else ''}, "
-        f"load average of the minute before: {os.getloadavg()[0]:.1f}"
-    )
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    """One number of ours, beside the peer's where there is one, and its bar: at most, at least, or exactly nothing."""
+
+    what: str
+    ours: float
+    theirs: float | None
+    bar: float
+    sign: str = "<= "
+
+    @property
+    def met(self) -> bool:
+        return self.ours >= self.bar if self.sign == ">= " else self.ours <= self.bar
+
+    @property
+    def ratio(self) -> str:
+        if self.theirs is None:
+            return ""
+        return f"{self.ours / self.theirs:.2f}x" if self.ours else "none"
 
 
-def table(result: Result, machine: str) -> str:
-    """Return the Markdown of one run."""
+def _figures(result: Result) -> list[_Figure]:
     made, peer = result.burst, Peer()
-    speed = made.children / made.seconds
-    writes = sum(made.writes.values()) / made.children
     idle = made.idle_writes / result.idle_seconds * 60
     repair = statistics.median(repair.audit for repair in result.repairs)
-    rows = [
-        (
-            "children made per second",
-            speed,
-            peer.objects_per_second,
-            f"{speed / peer.objects_per_second:.1f}x",
-            ">= 12x",
-        ),
-        (
-            "writes per child, all included",
-            writes,
-            peer.writes_per_object,
-            _ratio(writes, peer.writes_per_object),
-            "<= 1.2",
-        ),
-        ("writes per idle minute", idle, peer.idle_writes_per_minute, _ratio(idle, peer.idle_writes_per_minute), "0"),
-        (
-            "writes after a restart",
-            made.restart_writes,
-            peer.restart_writes,
-            _ratio(made.restart_writes, peer.restart_writes),
-            "0",
-        ),
-        ("repair of drift, median, ms", repair, peer.repair_ms, _ratio(repair, peer.repair_ms), "<= 25"),
-        (f"memory with {made.stacks} stacks, MB", max(made.memory, made.restart_memory), None, "", "<= 150"),
+    writes = sum(made.writes.values()) / made.children
+    memory = max(made.memory, made.restart_memory)
+    return [
+        _Figure("children made per second", made.children / made.seconds, peer.objects_per_second, FASTER, ">= "),
+        _Figure("writes per child, all included", writes, peer.writes_per_object, 1.2),
+        _Figure("writes per idle minute", idle, peer.idle_writes_per_minute, 0, ""),
+        _Figure("writes after a restart", made.restart_writes, peer.restart_writes, 0, ""),
+        _Figure("repair of drift, median, ms", repair, peer.repair_ms, 25),
+        _Figure(f"memory with {made.stacks} stacks, MB", memory, None, 150),
     ]
+
+
+def table(result: Result) -> str:
+    """Return the Markdown of one run."""
     lines = [
-        f"{machine}.",
+        f"{result.machine}.",
         "",
-        "| | ours | prometheus-operator 0.93.1 (recorded) | ratio | bar |",
-        "|---|---:|---:|---:|---:|",
+        "| | ours | prometheus-operator 0.93.1 (recorded) | ratio | bar | |",
+        "|---|---:|---:|---:|---:|---|",
     ]
     lines += [
-        f"| {what} | {_n(ours)} | {'' if theirs is None else _n(theirs)} | {ratio} | {bar} |"
-        for what, ours, theirs, ratio, bar in rows
+        f"| {one.what} | {_n(one.ours)} | {'' if one.theirs is None else _n(one.theirs)} | {one.ratio} "
+        f"| {one.sign}{_n(one.bar)} | {'met' if one.met else '**missed**'} |"
+        for one in _figures(result)
     ]
     return "\n".join([*lines, "", *_details(result)])
 
@@ -134,6 +129,7 @@ def table(result: Result, machine: str) -> str:
 def _details(result: Result) -> list[str]:
     made = result.burst
     where = "etcd, API server and controller manager" if result.controllers else "etcd and API server, nothing else"
+    quiet = sum(count for sort, count in made.writes.items() if sort != "event")
     by_sort = ", ".join(f"{count} for {sort}" for sort, count in sorted(made.writes.items()))
     sizes = {**result.footprint, made.stacks: (made.memory, made.idle_cpu)}
     lines = [
@@ -143,7 +139,7 @@ def _details(result: Result) -> list[str]:
         ),
         (
             f"- {sum(made.writes.values())} writes: {by_sort}; {made.refused} of them refused by the API server. "
-            f"Without Events: {(sum(made.writes.values()) - made.writes['event']) / made.children:.2f} per child."
+            f"Without Events: {quiet / made.children:.2f} per child."
         ),
         f"- memory after a restart with {made.stacks} stacks: {made.restart_memory:.0f} MB.",
     ]
@@ -167,18 +163,5 @@ def _p95(ascending: list[float]) -> float:
     return ascending[min(len(ascending) - 1, int(len(ascending) * 0.95))]
 
 
-def _ratio(ours: float, theirs: float) -> str:
-    return f"{ours / theirs:.2f}x" if ours else "none"
-
-
 def _n(number: float) -> str:
     return f"{number:.2f}" if 0 < number < 10 else f"{number:.0f}"  # noqa: PLR2004
-
-
-def record(file: Path, text: str, what: str = "") -> None:
-    """Put `text` between the markers of `file` that are named for what was measured."""
-    name = f"measured {what}".rstrip()
-    begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-    before, _, rest = file.read_text().partition(begin)
-    _, _, after = rest.partition(end)
-    file.write_text(f"{before}{begin}{text}\n{end}{after}")
