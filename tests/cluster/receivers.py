@@ -6,16 +6,15 @@ They never look at what it says; that is for the test.
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import socket
 from typing import TYPE_CHECKING, Any, Self
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
+from tests.webserver import Request, Response, WebServer
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -43,42 +42,16 @@ class Post:
         return {alert["labels"]["alertname"] for alert in self.body["alerts"]}
 
 
-class Posts:
+class Posts(WebServer):
     """A context manager around a web server that answers each POST as Slack does, with `ok`."""
 
     def __init__(self, address: str) -> None:
-        kept: list[Post] = []
+        super().__init__(address, self._keep)
+        self._kept: list[Post] = []
 
-        class Keep(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                kept.append(Post(self.path, body, datetime.now(UTC)))
-                self.send_response(200)
-                self.send_header("Content-Type", "text/plain")
-                self.send_header("Content-Length", "2")
-                self.end_headers()
-                self.wfile.write(b"ok")
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self._kept = kept
-        self._server = ThreadingHTTPServer((address, 0), Keep)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
-        self._address = address
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def url(self, path: str) -> str:
-        """The URL of a path."""
-        return f"http://{self._address}:{self._server.server_port}{path}"
+    def _keep(self, request: Request) -> Response:
+        self._kept.append(Post(request.path, json.loads(request.get_data()), datetime.now(UTC)))
+        return Response("ok")
 
     def at(self, path: str) -> list[Post]:
         """What was posted to a path, the oldest first."""

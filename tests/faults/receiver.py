@@ -10,8 +10,9 @@ import threading
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
+
+from tests.webserver import Request, Response, WebServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,52 +38,21 @@ def read(body: bytes, at: float) -> list[Delivery]:
     ]
 
 
-class Receiver:
+class Receiver(WebServer):
     """A context manager around one server; each stack has a path of its own."""
 
     def __init__(self, address: str) -> None:
+        super().__init__(address, self._keep)
         self._lock = threading.Lock()
         self._received: dict[str, list[Delivery]] = defaultdict(list)
-        self._server = ThreadingHTTPServer((address, 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, name="receiver", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def url(self, path: str) -> str:
-        """Return the address for one stack."""
-        host, port = self._server.server_address[:2]
-        return f"http://{host!s}:{port}/{path}"
+    def _keep(self, request: Request) -> Response:
+        found = read(request.get_data(), time.time())
+        with self._lock:
+            self._received[request.path.strip("/")].extend(found)
+        return Response()
 
     def deliveries(self, path: str) -> list[Delivery]:
         """Return what was delivered there so far, in order."""
         with self._lock:
             return list(self._received[path])
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                now = time.time()
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.keep(self.path.strip("/"), read(body, now))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """The table is the log."""
-
-        return Handler
-
-    def keep(self, path: str, deliveries: list[Delivery]) -> None:
-        """Remember what was delivered."""
-        with self._lock:
-            self._received[path].extend(deliveries)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+
+from tests.webserver import Request, Response, WebServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,31 +59,9 @@ class Stub:
 def answering(stub: Stub) -> Iterator[str]:
     """Serve the stub and yield its address."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(request: Request) -> Response:
+        status, body = stub.reply(request.path.removeprefix("/api/v1/"), request.values.to_dict())
+        return Response(body, status)
 
-        def _answer(self, form: str) -> None:
-            status, body = stub.reply(urlsplit(self.path).path.removeprefix("/api/v1/"), dict(parse_qsl(form)))
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def do_GET(self) -> None:
-            self._answer(urlsplit(self.path).query)
-
-        def do_POST(self) -> None:
-            self._answer(self.rfile.read(int(self.headers["Content-Length"])).decode())
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with WebServer("127.0.0.1", answer) as server:
+        yield server.url("").removesuffix("/")
