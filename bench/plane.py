@@ -74,7 +74,8 @@ class Plane:
 
     async def children(self) -> int:
         """Return how many children all stacks have together."""
-        lists = await asyncio.gather(*(self.admin.list(kind, labelSelector=naming.STACK_LABEL) for kind in CHILDREN))
+        kinds = [kind for kind in CHILDREN if not kind.optional]
+        lists = await asyncio.gather(*(self.admin.list(kind, labelSelector=naming.STACK_LABEL) for kind in kinds))
         return sum(len(objects) for objects, _ in lists)
 
     async def restart(self) -> None:
@@ -110,11 +111,11 @@ async def plane(folder: Path, *, controllers: bool) -> AsyncIterator[Plane]:
     """Run a control plane with CRD and roles installed and an operator that leads; end all of it."""
     with ControlPlane(folder / "plane", controller_manager=controllers) as running:
         admin = Cluster(await _connect(running.kubeconfig), concurrency=16)
-        await _install(admin)
         flags = ("--operator-namespace", HOME, "--resync-seconds", "20")
         operator = Operator(running.user_kubeconfig(OPERATOR), folder / "operator.log", *flags)
         result = Plane(admin, AuditLog(running.audit_log), operator)
         try:
+            await _install(admin)
             await result.start()
             yield result
         finally:
@@ -139,7 +140,7 @@ async def _install(admin: Cluster) -> None:
         await admin.request("POST", _collection(obj), obj)
     while True:
         found = await admin.request("GET", f"{_collection(crd)}/{crd['metadata']['name']}")
-        conditions = found.get("status", {}).get("conditions", ())
+        conditions = found.get("status", {}).get("conditions") or ()  # null before the first one
         if any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
             return
         await asyncio.sleep(0.1)
