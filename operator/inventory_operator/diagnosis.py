@@ -20,6 +20,12 @@ _PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "Reg
 _BAD_NAME = frozenset({"InvalidImageName", "ImageInspectError"})
 _CONFIG = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 
+#: The containers in a pod's status, in the order in which they start, and what those are in that don't get ready.
+_LATE = {
+    "initContainerStatuses": ("Initializing", "is still at work, and the others wait for it"),
+    "containerStatuses": ("NotReady", "runs, but its readiness check fails"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
@@ -46,14 +52,17 @@ def pod_trouble(pod: Object, now: str) -> Trouble | None:
     for condition in status.get("conditions", ()):
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
             return Trouble("Unschedulable", f"pod {name} fits on no node: {condition.get('message', '')}")
-    for container in [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]:
-        if trouble := _container_trouble(name, container, now):
-            return trouble
+    for kind, (reason, words) in _LATE.items():
+        for container in status.get(kind, ()):
+            where = f"pod {name}: container {container['name']}"
+            if trouble := _container_trouble(where, container):
+                return trouble
+            if fails_readiness(container, now):
+                return Trouble(reason, f"{where} {words}")
     return None
 
 
-def _container_trouble(pod: str, container: Object, now: str) -> Trouble | None:
-    where = f"pod {pod}: container {container['name']}"
+def _container_trouble(where: str, container: Object) -> Trouble | None:
     state = container.get("state", {})
     if waiting := _waiting_trouble(where, container["image"], state.get("waiting", {})):
         return waiting
@@ -65,19 +74,34 @@ def _container_trouble(pod: str, container: Object, now: str) -> Trouble | None:
         return Trouble("OOMKilled", f"{where} was killed: out of memory")
     if ended and (container.get("restartCount") or "terminated" in state):
         return Trouble("CrashLoopBackOff", f"{where} ended with exit code {ended['exitCode']}")
-    if fails_readiness(container, now):
-        return Trouble("NotReady", f"{where} runs, but its readiness check fails")
     return None
 
 
 def fails_readiness(container: Object, now: str) -> bool:
     """Return whether a container runs for longer than a start takes and still is not ready."""
+    return _grace_left(container, now) == timedelta()
+
+
+def next_trouble(pods: Iterable[Object], now: str) -> float | None:
+    """Return in how many seconds the first starting container will be in trouble, for no event says so; or None."""
+    alive = [pod.get("status", {}) for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    left = [_grace_left(one, now) for status in alive for kind in _LATE for one in status.get(kind, ())]
+    return min((pause.total_seconds() for pause in left if pause), default=None)
+
+
+def _grace_left(container: Object, now: str) -> timedelta | None:
+    """Return for how long a container may still be without a passed check; None where it is ready or does not run.
+
+    A container that initializes is never ready while it runs, and counts as started.
+    """
     running = container.get("state", {}).get("running")
     if running is None or container.get("ready") or not container.get("started"):
-        return False
-    since = running.get("startedAt")
-    ran = datetime.fromisoformat(now) - datetime.fromisoformat(since) if since else GRACE
-    return ran >= GRACE
+        return None
+    if not (since := running.get("startedAt")):
+        return timedelta()
+    left = GRACE - (datetime.fromisoformat(now) - datetime.fromisoformat(since))
+    # The clock of its node may be ahead.
+    return min(max(left, timedelta()), GRACE)
 
 
 def _waiting_trouble(where: str, image: str, waiting: Object) -> Trouble | None:

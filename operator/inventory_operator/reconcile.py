@@ -15,7 +15,7 @@ import structlog
 from inventory_operator import events, metrics, naming, status
 from inventory_operator.cloudnativepg import Hold, hold
 from inventory_operator.cluster import TRANSIENT, ApiError, Cluster
-from inventory_operator.diagnosis import GRACE
+from inventory_operator.diagnosis import next_trouble
 from inventory_operator.failure import Failure
 from inventory_operator.references import Reference, references
 from inventory_operator.render import render
@@ -102,23 +102,22 @@ class Reconciler:
             wanted = references(spec, naming.names(stack))
             files = {one.wanted for one in user_files(spec)}
             await self.watcher.want(key, {one.wanted for one in wanted} | files)
-            problem = self._missing(stack, wanted)
-            if not problem and not spec.paused:
+            if problem := self._missing(stack, wanted):
+                again = LACK_SECONDS
+            elif not spec.paused:
                 failures, again = await self._make_so(stack, spec, wanted)
-        ready = await self._report(raw, spec, problem, failures)
-        if not (ready or failures):
-            # What is only starting now may be in trouble by then, without any event that says so.
-            grace = GRACE.total_seconds()
-            again = min(again or grace, grace)
-        return self._settle(key, problem, failures, again)
+        now = _now()
+        await self._report(raw, spec, problem, failures, now)
+        pods = [child.obj for (kind, _), child in self.store.of(key).items() if kind == "Pod"]
+        return self._settle(key, problem, failures, again, next_trouble(pods, now))
 
-    def _settle(self, key: Key, problem: status.Problem | None, failures: list[Failure], again: float | None) -> str:
-        """Decide when this stack comes again without a change of anything."""
+    def _settle(self, key: Key, problem: status.Problem | None, failures: list[Failure], *looks: float | None) -> str:
+        """Decide when this stack comes again without a change of anything: the soonest of `looks`, in seconds."""
         if any(failure.retry_seconds is None for failure in failures):
             self.queue.retry(key)
             return "error"
         self.queue.forget(key)
-        pauses = [pause for pause in (again, *(failure.retry_seconds for failure in failures)) if pause is not None]
+        pauses = [pause for pause in (*looks, *(failure.retry_seconds for failure in failures)) if pause is not None]
         if pauses:
             self.queue.add_later(key, min(pauses))
         return _result(problem, failures)
@@ -186,9 +185,9 @@ class Reconciler:
         return reference.lacks(self.watcher.data("Secret", stack.namespace, reference.name))
 
     async def _report(
-        self, raw: Object, spec: Spec | None, problem: status.Problem | None, failures: list[Failure]
-    ) -> bool:
-        """Write the status where it changed, and an Event for each transition; return whether the stack is Ready."""
+        self, raw: Object, spec: Spec | None, problem: status.Problem | None, failures: list[Failure], now: str
+    ) -> None:
+        """Write the status where it changed, and an Event for each transition."""
         metadata = raw["metadata"]
         key = (metadata["namespace"], metadata["name"])
         current = self.store.stacks.get(key, raw)
@@ -197,19 +196,17 @@ class Reconciler:
         notes = {"prometheus": NOT_PERMITTED} if single else {}
         known = {**raw, "status": current.get("status", {})}
         observed = status.Observed(known, spec, problem, failures, children, notes)
-        new = status.summarize(observed, _now())
+        new = status.summarize(observed, now)
         old = current.get("status", {})
-        ready = any(c["type"] == "Ready" and c["status"] == "True" for c in new["conditions"])
         if status.same(old, new):
-            return ready
+            return
         body = {"apiVersion": naming.API_VERSION, "kind": naming.KIND, "status": new}
         body["metadata"] = {"name": metadata["name"], "namespace": metadata["namespace"]}
         answer = await self.cluster.apply(body, manager=naming.STATUS_FIELD_MANAGER, subresource="status")
         self.store.observe(answer)
         for condition in status.transitions(old, new):
             log.info("condition changed", **{k: condition[k] for k in ("type", "status", "reason", "message")})
-            await events.post(self.cluster, self.settings.identity, raw, condition, _now())
-        return ready
+            await events.post(self.cluster, self.settings.identity, raw, condition, now)
 
 
 def _result(problem: status.Problem | None, failures: list[Failure]) -> str:

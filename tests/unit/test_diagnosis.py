@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from inventory_operator import diagnosis
-from inventory_operator.diagnosis import Trouble
+from inventory_operator.diagnosis import Trouble, fails_readiness, next_trouble
 
 Object = dict[str, Any]
 
@@ -99,6 +99,39 @@ def test_a_failed_pod_says_why() -> None:
     evicted = pod(phase="Failed", reason="Evicted", message="low on disk")
     assert trouble_of(evicted) == Trouble("Evicted", "pod p failed: low on disk")
     assert trouble_of(pod(phase="Failed")) == Trouble("PodFailed", "pod p failed: no message")
+
+
+def starting(at: str, **more: Any) -> Object:
+    return container(**{"state": {"running": {"startedAt": at}}, "started": True, **more})
+
+
+def test_a_container_that_starts_is_looked_at_again_when_its_time_is_over() -> None:
+    pods = [pod(starting("2026-11-23T11:59:50Z")), pod(starting("2026-11-23T11:59:47Z"))]
+    assert next_trouble(pods, NOW) == 2
+    assert fails_readiness(starting("2026-11-23T11:59:47Z"), "2026-11-23T12:00:02Z"), "it is, by then"
+    assert next_trouble([pod(starting("2026-11-23T12:30:00Z"))], NOW) == 15, "its clock is ahead"
+
+
+def test_a_container_that_initializes_for_long_has_no_readiness_check_to_fail() -> None:
+    def initial(at: str) -> Object:
+        return pod(waiting("PodInitializing"), initContainerStatuses=[starting(at, name="set-up")])
+
+    words = "pod p: container set-up is still at work, and the others wait for it"
+    assert trouble_of(initial("2026-11-23T11:59:45Z")) == Trouble("Initializing", words)
+    assert trouble_of(initial("2026-11-23T11:59:50Z")) is None
+    assert next_trouble([initial("2026-11-23T11:59:50Z")], NOW) == 5
+
+
+def test_nobody_waits_for_what_only_an_event_can_change() -> None:
+    at = "2026-11-23T11:59:50Z"
+    pods = [
+        pod(starting(at, ready=True), waiting("ImagePullBackOff"), container(state={"running": {}}, started=True)),
+        pod(starting("2026-11-23T11:59:45Z"), container(state={"running": {"startedAt": at}}, started=False)),
+        pod(),
+    ]
+    going = pod(starting(at))
+    going["metadata"]["deletionTimestamp"] = NOW
+    assert next_trouble([*pods, going], NOW) is None
 
 
 def test_a_container_that_runs_without_being_ready_is_told_apart_from_a_starting_one() -> None:
