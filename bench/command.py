@@ -35,6 +35,11 @@ class Bar:
     bar: str
     met: bool
 
+    @property
+    def verdict(self) -> str:
+        """The last column of a table."""
+        return "met" if self.met else "**missed**"
+
 
 class Result(Protocol):
     """A dataclass of everything that one run measured."""
@@ -113,7 +118,7 @@ def machine() -> str:
 
 def bar_table(bars: Iterable[Bar]) -> list[str]:
     """Return the lines of the table of bars."""
-    rows = [(bar.what, bar.found, bar.bar, "met" if bar.met else "**missed**") for bar in bars]
+    rows = [(bar.what, bar.found, bar.bar, bar.verdict) for bar in bars]
     return markdown(("must hold", "found", "bar", ""), rows)
 
 
