@@ -37,11 +37,13 @@ class Trouble:
 
 def pods_trouble(pods: Iterable[Object], now: str) -> Trouble | None:
     """Return the trouble of the first pod in trouble (newest pods first: they show where a rollout is stuck)."""
-    newest_first = sorted(pods, key=lambda pod: pod["metadata"].get("creationTimestamp", ""), reverse=True)
-    for pod in newest_first:
-        if "deletionTimestamp" not in pod["metadata"] and (trouble := pod_trouble(pod, now)):
-            return trouble
-    return None
+    newest_first = sorted(staying(pods), key=lambda pod: pod["metadata"].get("creationTimestamp", ""), reverse=True)
+    return next((trouble for pod in newest_first if (trouble := pod_trouble(pod, now))), None)
+
+
+def staying(pods: Iterable[Object]) -> list[Object]:
+    """Return the pods that are not being deleted: what those that go are in is nobody's trouble."""
+    return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
 
 def pod_trouble(pod: Object, now: str) -> Trouble | None:
@@ -84,8 +86,8 @@ def fails_readiness(container: Object, now: str) -> bool:
 
 def next_trouble(pods: Iterable[Object], now: str) -> float | None:
     """Return in how many seconds the first starting container will be in trouble, for no event says so; or None."""
-    alive = [pod.get("status", {}) for pod in pods if "deletionTimestamp" not in pod["metadata"]]
-    left = [_grace_left(one, now) for status in alive for kind in _LATE for one in status.get(kind, ())]
+    states = [pod.get("status", {}) for pod in staying(pods)]
+    left = [_grace_left(one, now) for state in states for kind in _LATE for one in state.get(kind, ())]
     return min((pause.total_seconds() for pause in left if pause), default=None)
 
 

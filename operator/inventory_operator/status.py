@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from inventory_operator import naming
-from inventory_operator.diagnosis import fails_readiness, pods_trouble, rollout
+from inventory_operator.diagnosis import fails_readiness, pods_trouble, rollout, staying
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -146,7 +146,7 @@ def _component(component: str, observed: Observed, now: str) -> _Condition:
 def _database(observed: Observed, now: str) -> list[_Condition]:
     """Return the database as the service's readiness shows it: /readyz answers 200 only when the database does."""
     name = "DatabaseAvailable"
-    pods = [pod for pod in _of(observed, "service", "Pod") if "deletionTimestamp" not in pod["metadata"]]
+    pods = staying(_of(observed, "service", "Pod"))
     if not pods and observed.spec is None:
         return []
     kind = _database_kind(observed.spec)
