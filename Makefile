@@ -12,7 +12,7 @@ REGISTRY ?=
 PROMETHEUS ?=
 export CLUSTER REGISTRY
 
-cluster := PYTHONPATH=hack $(PYTHON) -m cluster
+cluster := $(PYTHON) -m devcluster
 bin := .venv/bin
 venv := .venv/.ready
 lock = $(bin)/uv -q pip compile --universal --python-version 3.11 --generate-hashes --no-header
@@ -59,7 +59,7 @@ test: lint cluster-up images ## everything that is a test, on a real cluster; a 
 
 .PHONY: test-faults
 test-faults: $(venv) cluster-up images ## break stacks and see who is told: at most 60 minutes, writes docs/faults.md
-	@PYTHONPATH=hack:. $(bin)/python -m tests.faults --record docs/faults.md
+	@$(bin)/python -m tests.faults --record docs/faults.md
 
 .PHONY: golden
 golden: $(venv) ## write everything that is made from sources anew: goldens, dashboards, the field reference

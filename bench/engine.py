@@ -34,8 +34,8 @@ REPAIR_LIMIT_SECONDS = 30.0
 _EXAMPLES = """\
 examples:
   make -C bench engine                                    everything: about 5 minutes
-  PYTHONPATH=hack:. .venv/bin/python -m bench.engine --stacks 10 --repairs 10
-  PYTHONPATH=hack:. .venv/bin/python -m bench.engine -o json | jq .burst
+  .venv/bin/python -m bench.engine --stacks 10 --repairs 10
+  .venv/bin/python -m bench.engine -o json | jq .burst
 """
 _OPTIONS: command.Options = {
     "--stacks": {"type": int, "default": 100, "help": "stacks that are made at once (default: 100)"},

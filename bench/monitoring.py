@@ -20,9 +20,9 @@ _PARTS = ("series", "containers", "queries")
 _EXAMPLES = """\
 examples:
   make -C bench monitoring                                everything: about 10 minutes
-  PYTHONPATH=hack:. .venv/bin/python -m bench.monitoring --only series
-  PYTHONPATH=hack:. .venv/bin/python -m bench.monitoring --only queries --hours 48 --step 10
-  PYTHONPATH=hack:. .venv/bin/python -m bench.monitoring -o json | jq '.queries.timed | max_by(.cpu)'
+  .venv/bin/python -m bench.monitoring --only series
+  .venv/bin/python -m bench.monitoring --only queries --hours 48 --step 10
+  .venv/bin/python -m bench.monitoring -o json | jq '.queries.timed | max_by(.cpu)'
 """
 _OPTIONS: command.Options = {
     **command.only(_PARTS),

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from bench import monitoring_standins as standins
 from bench.monitoring_lab import Target, configure, rendered_for, running
-from tests.service.server import free_port
+from tests.framework.server import free_port
 
-from cluster import targets
-from cluster.errors import ClusterError
-from cluster.kubectl import Kubectl
+from devcluster import targets
+from devcluster.errors import ClusterError
+from devcluster.kubectl import Kubectl
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from tests.rendered import ROOT
+from tests.framework.rendered import ROOT
 
-from cluster.build import binary
-from cluster.shell import run
+from devcluster.build.binaries import binary
+from devcluster.shell import run
 from preview import board
 
 if TYPE_CHECKING:

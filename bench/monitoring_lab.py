@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 import psutil
 import requests
 import yaml
-from tests.rendered import one, rendered
+from tests.framework.rendered import one, rendered
 
-from cluster import servers
-from cluster.build import binary
-from cluster.errors import ClusterError
+from devcluster.build.binaries import binary
+from devcluster.errors import ClusterError
+from devcluster.node import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

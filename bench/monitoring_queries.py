@@ -15,7 +15,7 @@ from bench.monitoring_lab import wait_until
 from bench.monitoring_series import rule_groups
 from bench.monitoring_stack import running_stack
 
-from cluster import traffic
+from devcluster import traffic
 from preview import asking, variables
 from preview.client import Client
 from preview.times import Window

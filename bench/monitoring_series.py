@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from bench.monitoring_lab import rendered_for, wait_until
 from bench.monitoring_stack import running_stack
-from tests.rendered import one
+from tests.framework.rendered import one
 
-from cluster import traffic
+from devcluster import traffic
 from inventory_operator.values import quantity_bytes
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ import requests
 from bench import monitoring_standins as standins
 from bench.monitoring_lab import Prometheus, Target, configure, rendered_for, running, wait_until
 from bench.service_stock import fill
-from tests.service.server import Server, free_port
+from tests.framework.server import Server, free_port
 
-from cluster import servers
-from cluster.build import binary
+from devcluster.build.binaries import binary
+from devcluster.node import servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,10 +16,10 @@ import psutil
 import yaml
 from bench.audit import AuditLog
 from kubernetes.aio import client, config
-from tests.integration.operators import ROOT, USER, Operator, kustomized
+from tests.framework.operators import ROOT, USER, Operator, kustomized
 
-from cluster.build import binary
-from cluster.controlplane import ControlPlane
+from devcluster.build.binaries import binary
+from devcluster.node.controlplane import ControlPlane
 from inventory_operator import naming
 from inventory_operator.cluster import Cluster
 from inventory_operator.connection import Connection

@@ -19,9 +19,9 @@ _PARTS = ("cost", "load", "scrape")
 _EXAMPLES = """\
 examples:
   make -C bench service                                   everything: about 3 minutes
-  PYTHONPATH=hack:. .venv/bin/python -m bench.service --only cost
-  PYTHONPATH=hack:. .venv/bin/python -m bench.service --only load --seconds 10
-  PYTHONPATH=hack:. .venv/bin/python -m bench.service -o json | jq '.bars[] | select(.met | not)'
+  .venv/bin/python -m bench.service --only cost
+  .venv/bin/python -m bench.service --only load --seconds 10
+  .venv/bin/python -m bench.service -o json | jq '.bars[] | select(.met | not)'
 """
 _OPTIONS: command.Options = {
     **command.only(_PARTS),

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench.service_stock import DATABASES, fill
-from tests.service.server import serving
+from tests.framework.server import serving
 
-from cluster import preflight
+from devcluster import preflight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,14 +16,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector, CollectorRegistry
-from tests.service.server import serving
+from tests.framework.server import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from prometheus_client.metrics_core import Metric
-    from tests.service.server import Server
+    from tests.framework.server import Server
 
 SIZES: Final = (100, 1_000, 10_000)
 

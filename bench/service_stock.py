@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import insert, text, update
-from tests.service import postgresql
+from tests.framework import postgresql
 
 from inventory_service import schema
 from inventory_service.database import Database

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cluster.errors import ClusterError
+from devcluster.errors import ClusterError
 from preview import asking, board, page, pictures, summary, variables
 from preview.client import Client
 from preview.errors import PreviewError

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from cluster import targets, traffic
-from cluster.demo import NAMESPACE, STACK
+from devcluster import targets, traffic
+from devcluster.demo import NAMESPACE, STACK
 from preview.client import Client
 from preview.errors import PreviewError
 

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from tests.cluster.database import Databases
-from tests.cluster.kube import Kube, wait_for
-from tests.integration.api import Api
-from tests.integration.operators import USER, Audit
+from tests.framework.api import Api
+from tests.framework.database import Databases
+from tests.framework.kube import Kube, wait_for
+from tests.framework.operators import USER, Audit
 
-from cluster import install, paths, targets
-from cluster.errors import ClusterError
-from cluster.kubectl import Kubectl
+from devcluster import install, paths, targets
+from devcluster.errors import ClusterError
+from devcluster.kubectl import Kubectl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from cluster.targets import Target
+    from devcluster.targets import Target
 
 CLOUDNATIVEPG = Path(__file__).parents[1] / "integration/cloudnativepg-crd.yaml"
 _numbers = itertools.count(1)

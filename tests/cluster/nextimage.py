@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tests.cluster import derivedimage
+from tests.framework import derivedimage
 
 from inventory_service import schema
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cluster.derivedimage import Archive
+    from tests.framework.derivedimage import Archive
 
 REVISION = "9999"
 MIGRATION = f'''"""One more column and one more index, as a next version might bring."""

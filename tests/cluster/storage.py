@@ -5,7 +5,7 @@ It never reads the samples: that they came, and by whom, is what tests ask.
 
 from __future__ import annotations
 
-from tests.webserver import Request, Response, WebServer
+from tests.framework.webserver import Request, Response, WebServer
 
 METRICS = "# TYPE warehouse_pallets gauge\nwarehouse_pallets 7\n"
 

@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.cluster.database import secret
-from tests.cluster.receivers import Mails, Posts
-from tests.cluster.test_stack import MINUTES, NO_GRAFANA, is_ready
 from tests.cluster.told import Told
-from tests.integration.api import condition, eventually, stack
+from tests.framework.api import condition, eventually, stack
+from tests.framework.database import secret
+from tests.framework.receivers import Mails, Posts
+from tests.framework.stacks import MINUTES, NO_GRAFANA, is_ready
 
-from cluster.install import DEPLOYMENT, NAMESPACE
-from cluster.network import NODE_ADDRESS
+from devcluster.install import DEPLOYMENT, NAMESPACE
+from devcluster.node.network import NODE_ADDRESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

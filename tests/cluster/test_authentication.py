@@ -6,10 +6,10 @@ import base64
 import json
 
 import pytest
-from tests.cluster.database import secret
-from tests.cluster.prometheus import Prometheus
-from tests.cluster.test_stack import MINUTES, NO_GRAFANA, is_ready, pods
-from tests.integration.api import condition, eventually, stack
+from tests.framework.api import condition, eventually, stack
+from tests.framework.database import secret
+from tests.framework.prometheus import Prometheus
+from tests.framework.stacks import MINUTES, NO_GRAFANA, is_ready, pods
 
 SPEC = {
     **NO_GRAFANA,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.cluster.database import secret
-from tests.cluster.prometheus import Part
-from tests.cluster.test_stack import MINUTES, NO_GRAFANA, is_ready, pods
-from tests.integration.api import condition, eventually, stack
+from tests.framework.api import condition, eventually, stack
+from tests.framework.database import secret
+from tests.framework.prometheus import Part
+from tests.framework.stacks import MINUTES, NO_GRAFANA, is_ready, pods
 
 LEAN = {**NO_GRAFANA, "alerting": {"enabled": False}, "containerMetrics": "none"}
 OURS = {**LEAN, "service": {"replicas": 2, "database": {"cloudNativePG": {"storage": {"size": "2Gi"}}}}}

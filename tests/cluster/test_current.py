@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 import yaml
-from tests.cluster.kube import Kube, restricted_pod, wait_for
+from tests.framework.kube import Kube, restricted_pod, wait_for
 
-from cluster import images, install, preflight
-from cluster.build import binary
-from cluster.ownimages import OPERATOR, SERVICE
+from devcluster import install, preflight
+from devcluster.build.binaries import binary
+from devcluster.images import builder
+from devcluster.images.ownimages import OPERATOR, SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +55,7 @@ def answers(port: int) -> bool:
 
 
 def test_images_go_through_the_registry(registry: str, namespace: Kube, tmp_path: Path) -> None:
-    names = images.push(registry)
+    names = builder.push(registry)
     pod = restricted_pod("pulled", ["sleep", "infinity"])
     pod["spec"]["containers"][0] |= {"image": names[SERVICE], "imagePullPolicy": "Always"}
     namespace.apply(pod)

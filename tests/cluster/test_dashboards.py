@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cluster.test_stack import MINUTES, NO_GRAFANA, is_ready
-from tests.contract.boards import dashboards
-from tests.integration.api import eventually, stack
-from tests.rendered import ROOT
+from tests.framework.api import eventually, stack
+from tests.framework.boards import dashboards
+from tests.framework.rendered import ROOT
+from tests.framework.stacks import MINUTES, NO_GRAFANA, is_ready
 
-from cluster import traffic
+from devcluster import traffic
 from preview import asking, board, variables
 from preview.client import Client
 from preview.times import Window

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.cluster.database import secret
-from tests.cluster.prometheus import Part, Prometheus
-from tests.cluster.test_stack import MINUTES, NO_GRAFANA, is_ready, pods
-from tests.integration.api import condition, eventually, stack
+from tests.framework.api import condition, eventually, stack
+from tests.framework.database import secret
+from tests.framework.prometheus import Part, Prometheus
+from tests.framework.stacks import MINUTES, NO_GRAFANA, is_ready, pods
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
 ASK = """

@@ -7,9 +7,10 @@ import subprocess
 import sys
 
 import pytest
-from tests.cluster.kube import Kube, restricted_pod, wait_for
+from tests.framework.kube import Kube, restricted_pod, wait_for
 
-from cluster import onenode, paths
+from devcluster import paths
+from devcluster.node import onenode
 
 FOREVER = ["sleep", "infinity"]
 SERVER = ["python3", "-m", "http.server", "--directory", "/tmp", "8000"]
@@ -133,9 +134,7 @@ def test_up_leaves_a_running_cluster_alone(cluster: Kube) -> None:
     if cluster.kubeconfig != paths.KUBECONFIG:
         pytest.fail("this test is about the embedded cluster: run it with CLUSTER=embedded")
     before = {server.pid for server in onenode.cleanup.running(*onenode.cleanup.SERVERS)}
-    command = [sys.executable, "-m", "cluster", "--cluster=embedded", "up"]
-    said = subprocess.run(
-        command, cwd=paths.REPO / "hack", capture_output=True, text=True, check=True, timeout=20
-    ).stdout
+    command = [sys.executable, "-m", "devcluster", "--cluster=embedded", "up"]
+    said = subprocess.run(command, cwd=paths.REPO, capture_output=True, text=True, check=True, timeout=20).stdout
     assert "is running" in said
     assert {server.pid for server in onenode.cleanup.running(*onenode.cleanup.SERVERS)} == before

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from tests.cluster.database import secret
-from tests.cluster.kube import restricted_pod
-from tests.cluster.prometheus import Prometheus
 from tests.cluster.storage import Storage
-from tests.cluster.test_stack import MINUTES, NO_GRAFANA, is_ready, pods
-from tests.integration.api import condition, eventually, stack
+from tests.framework.api import condition, eventually, stack
+from tests.framework.database import secret
+from tests.framework.kube import restricted_pod
+from tests.framework.prometheus import Prometheus
+from tests.framework.stacks import MINUTES, NO_GRAFANA, is_ready, pods
 
-from cluster.network import NODE_ADDRESS
+from devcluster.node.network import NODE_ADDRESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

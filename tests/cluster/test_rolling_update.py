@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from tests.cluster import nextimage
-from tests.cluster.database import secret
-from tests.cluster.kube import BASE_IMAGE, restricted_pod
-from tests.cluster.prometheus import Part
-from tests.cluster.test_stack import MINUTES, NO_GRAFANA, is_ready, pods
-from tests.integration.api import eventually, stack
+from tests.framework.api import eventually, stack
+from tests.framework.database import secret
+from tests.framework.kube import BASE_IMAGE, restricted_pod
+from tests.framework.prometheus import Part
+from tests.framework.stacks import MINUTES, NO_GRAFANA, is_ready, pods
 
-from cluster import images, nodeimages
-from cluster.ownimages import SERVICE
+from devcluster.images import builder, nodeimages
+from devcluster.images.ownimages import SERVICE
 from inventory_service import schema
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ Object = dict[str, Any]
 @pytest.fixture(scope="module")
 def next_image(installed, target, tmp_path_factory) -> Iterator[str]:
     """The image of a next version, on the node."""
-    archive = images.ensure()[SERVICE]
-    name = f"docker.io/inventorystack/inventory-service:next-{images.inputs_digest(archive)}"
+    archive = builder.ensure()[SERVICE]
+    name = f"docker.io/inventorystack/inventory-service:next-{builder.inputs_digest(archive)}"
     path = tmp_path_factory.mktemp("image") / "next.tar"
     nextimage.write(archive, path, name)
     nodeimages.put(path, {name: "next"})

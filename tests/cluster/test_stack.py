@@ -5,25 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
-from tests.cluster.prometheus import Part, Prometheus
-from tests.integration.api import condition, eventually, stack
+from tests.framework.api import eventually, stack
+from tests.framework.prometheus import Part, Prometheus
+from tests.framework.stacks import MINUTES, NO_GRAFANA, is_ready, pods
 
-NO_GRAFANA = {"grafana": {"enabled": False}}
 SHOP = {**NO_GRAFANA, "service": {"loadSampleData": True}}
-MINUTES = 180.0
-
-
-def pods(api, namespace: str, name: str, component: str) -> list[dict]:
-    selector = f"inventorystack.dev/stack={name},app.kubernetes.io/component={component}"
-    found = api.list("Pod", namespace, selector)
-    return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
-
-
-def is_ready(api, namespace: str, name: str = "shop") -> bool:
-    found = api.get("InventoryStack", namespace, name)
-    return condition(found, "Ready").get("status") == "True" and (
-        found["status"]["observedGeneration"] == found["metadata"]["generation"]
-    )
 
 
 @pytest.fixture(scope="module")

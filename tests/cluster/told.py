@@ -8,13 +8,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tests.cluster.prometheus import Part
-from tests.cluster.test_stack import MINUTES, pods
-from tests.integration.api import eventually
+from tests.framework.api import eventually
+from tests.framework.prometheus import Part
+from tests.framework.stacks import MINUTES, pods
 
 if TYPE_CHECKING:
-    from tests.cluster.receivers import Mail, Mails, Post, Posts
-    from tests.integration.api import Api
+    from tests.framework.api import Api
+    from tests.framework.receivers import Mail, Mails, Post, Posts
 
 
 class Peer(Part):

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 import yaml
-from tests.integration.api import eventually
-from tests.rendered import ROOT, rendered, stack
+from tests.framework.api import eventually
+from tests.framework.rendered import ROOT, rendered, stack
 
-from cluster.build import binary
+from devcluster.build.binaries import binary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from cluster.build import binary
-from cluster.errors import ClusterError
+from devcluster.build.binaries import binary
+from devcluster.errors import ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ import re
 
 import yaml
 from prometheus_client import REGISTRY
-from tests.rendered import ROOT
+from tests.framework.rendered import ROOT
 
 from inventory_operator import metrics
 
@@ -40,7 +40,7 @@ PROCESS = {"process_resident_memory_bytes", "process_cpu_seconds_total", "proces
 #: What Prometheus notes of every scrape, and of every alert that is pending or firing.
 SCRAPING = {"up", "scrape_duration_seconds", "scrape_samples_post_metric_relabeling"}
 ALERTING = {"ALERTS"}
-#: Read from /metrics of the Prometheus 3.16.0 that hack/cluster builds.
+#: Read from /metrics of the Prometheus 3.16.0 that devcluster builds.
 PROMETHEUS = {
     "prometheus_config_last_reload_successful",
     "prometheus_engine_query_duration_seconds",
@@ -67,7 +67,7 @@ PROMETHEUS = {
     "prometheus_tsdb_time_retentions_total",
     "prometheus_tsdb_wal_storage_size_bytes",
 }
-#: Read from /metrics of the Alertmanager 0.31.1 that hack/cluster builds.
+#: Read from /metrics of the Alertmanager 0.31.1 that devcluster builds.
 ALERTMANAGER = {
     "alertmanager_alerts",
     "alertmanager_config_last_reload_successful",

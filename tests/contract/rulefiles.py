@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 from tests.contract.test_configuration import config_map
-from tests.rendered import FACTS, rendered, stack
+from tests.framework.rendered import FACTS, rendered, stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

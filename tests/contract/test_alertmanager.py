@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from tests.contract.alertmanager import alerting, alerts, config, files, written
-from tests.rendered import one, rendered, sets, stack
+from tests.framework.rendered import one, rendered, sets, stack
 
 from inventory_operator import spec, templating
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.contract.alertmanager import alerting
-from tests.rendered import one
+from tests.framework.rendered import one
 
 NAMES = ["shop-alertmanager", "shop-alertmanager-1", "shop-alertmanager-2"]
 PODS = {"inventorystack.dev/stack": "shop", "app.kubernetes.io/component": "alertmanager"}

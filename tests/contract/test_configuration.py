@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from tests.rendered import FACTS, one, rendered, sets, stack
+from tests.framework.rendered import FACTS, one, rendered, sets, stack
 
 from inventory_operator.servicespec import Metrics
 from inventory_operator.userfiles import JOBS

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from tests.contract.boards import dashboards, queries, selectors, with_queries
+from tests.framework.boards import dashboards, queries, selectors, with_queries
 
 from dashboards.linter import FILE
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from tests.contract import exported
-from tests.contract.boards import (
+from tests.framework.boards import (
     RELOAD,
     dashboards,
     interpolated,

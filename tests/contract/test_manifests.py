@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.rendered import inputs, one, sets, stack_of
+from tests.framework.rendered import inputs, one, sets, stack_of
 
 from inventory_operator import naming, resources
 

@@ -13,10 +13,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.contract import alertmanager, exported
 from tests.contract.rulefiles import every_rule, files, matchers_of, metrics_of, rules
 from tests.contract.test_configuration import config_map, scrape_jobs
-from tests.integration.api import eventually
-from tests.rendered import sets
+from tests.framework.api import eventually
+from tests.framework.rendered import sets
 
-from cluster.build import binary
+from devcluster.build.binaries import binary
 from inventory_operator import metrics
 from inventory_service.metrics import RequestMetrics, new_registry
 

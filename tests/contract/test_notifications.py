@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.cluster.receivers import Mails, Posts
 from tests.contract.alertmanager import Labels, Running, alerting, alerts, running
-from tests.integration.api import eventually
-from tests.rendered import ROOT
+from tests.framework.api import eventually
+from tests.framework.receivers import Mails, Posts
+from tests.framework.rendered import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 from tests.contract.test_configuration import scrape_jobs
-from tests.rendered import FACTS, ROOT, sets
+from tests.framework.rendered import FACTS, ROOT, sets
 
 from inventory_operator.naming import OPERATOR_METRICS
 

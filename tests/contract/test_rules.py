@@ -11,7 +11,7 @@ import pytest
 import yaml
 from tests.contract.rulefiles import PLAIN, Files, alerts, every_rule, files, groups, matchers_of, rule_files, rules
 from tests.contract.test_configuration import config_map, written
-from tests.rendered import FACTS, ROOT, rendered, stack
+from tests.framework.rendered import FACTS, ROOT, rendered, stack
 
 from inventory_operator.values import duration_seconds
 from inventory_service import observe

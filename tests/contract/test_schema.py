@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests import specs
+from tests.framework import specs
 
 import reference
 from inventory_operator.spec import Spec, parse

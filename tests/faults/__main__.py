@@ -24,7 +24,7 @@ from tests.faults.faults import FAULTS
 from tests.faults.lab import Lab
 from tests.faults.story import Story
 
-from cluster.errors import ClusterError
+from devcluster.errors import ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,9 +36,9 @@ exit code: 0 if all is as expected, 1 if something is not, 2 for wrong words, 3 
 
 examples:
   make test-faults                                         all of it, at most 60 minutes, and write docs/faults.md
-  PYTHONPATH=hack:. .venv/bin/python -m tests.faults --only low-stock --only control
-  PYTHONPATH=hack:. .venv/bin/python -m tests.faults --only service-down --keep
-  PYTHONPATH=hack:. .venv/bin/python -m tests.faults -o json | jq '.rows[] | select(.as_expected | not)'
+  .venv/bin/python -m tests.faults --only low-stock --only control
+  .venv/bin/python -m tests.faults --only service-down --keep
+  .venv/bin/python -m tests.faults -o json | jq '.rows[] | select(.as_expected | not)'
 """
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from tests.cluster.test_stack import pods
 from tests.faults.evidence import Expectation
 from tests.faults.faults import SLO, Fault
 from tests.faults.stand import STACK, merged
 from tests.faults.story import Story
+from tests.framework.stacks import pods
 
-from cluster import install
+from devcluster import install
 
 if TYPE_CHECKING:
     from collections.abc import Callable

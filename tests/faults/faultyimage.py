@@ -11,15 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.cluster import derivedimage
+from tests.framework import derivedimage
 
-from cluster import images, nodeimages
-from cluster.ownimages import SERVICE
+from devcluster.images import builder, nodeimages
+from devcluster.images.ownimages import SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.cluster.derivedimage import Archive
+    from tests.framework.derivedimage import Archive
 
 MISBEHAVIOUR = Path(__file__).with_name("misbehaviour.py")
 _WSGI = re.compile(r"(.*/inventory_service)/wsgi\.py")
@@ -34,8 +34,8 @@ application = wrapped(application)
 @contextmanager
 def on_the_node(*, keep: bool) -> Iterator[str]:
     """Put the image on the node and give its name; take it off at the end, unless it is to be kept."""
-    archive = images.ensure()[SERVICE]
-    name = f"docker.io/inventorystack/inventory-service:faulty-{images.inputs_digest(archive)}"
+    archive = builder.ensure()[SERVICE]
+    name = f"docker.io/inventorystack/inventory-service:faulty-{builder.inputs_digest(archive)}"
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         path = Path(folder) / "faulty.tar"
         derivedimage.write(archive, path, name, layer)

@@ -12,16 +12,16 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from tests.cluster.kube import Kube
 from tests.faults import faultyimage
 from tests.faults.receiver import Receiver
-from tests.integration.api import Api
+from tests.framework.api import Api
+from tests.framework.kube import Kube
 
-from cluster import install, targets
-from cluster.errors import RefusedError
-from cluster.kubectl import Kubectl
-from cluster.network import NODE_ADDRESS
-from cluster.targets import Embedded
+from devcluster import install, targets
+from devcluster.errors import RefusedError
+from devcluster.kubectl import Kubectl
+from devcluster.node.network import NODE_ADDRESS
+from devcluster.targets import Embedded
 
 if TYPE_CHECKING:
     from collections.abc import Callable

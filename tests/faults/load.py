@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 import requests
 from tests.faults.misbehaviour import HEADER
-from tests.integration.api import Api
+from tests.framework.api import Api
 
 if TYPE_CHECKING:
     from pathlib import Path

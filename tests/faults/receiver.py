@@ -12,7 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.webserver import Request, Response, WebServer
+from tests.framework.webserver import Request, Response, WebServer
 
 
 @dataclass(frozen=True, slots=True)

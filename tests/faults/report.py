@@ -9,7 +9,7 @@ import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from cluster.progress import duration
+from devcluster.progress import duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

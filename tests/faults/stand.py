@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.cluster.database import secret
-from tests.cluster.prometheus import Part, Prometheus
-from tests.cluster.test_stack import is_ready
 from tests.faults.load import Load
 from tests.faults.watch import Watch
-from tests.integration.api import Api, stack
+from tests.framework.api import Api, stack
+from tests.framework.database import secret
+from tests.framework.prometheus import Part, Prometheus
+from tests.framework.stacks import is_ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable

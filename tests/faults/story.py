@@ -12,7 +12,7 @@ from tests.faults.evidence import ALWAYS, Row, Times, complete
 from tests.faults.faults import BAD_GROUP, GOOD_GROUP
 from tests.faults.stand import Stand, merged
 
-from cluster.errors import ClusterError
+from devcluster.errors import ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,11 +9,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import requests
-from tests.cluster.prometheus import Part, Prometheus
 from tests.faults.evidence import ALWAYS, Change, changes, states
+from tests.framework.prometheus import Part, Prometheus
 
 if TYPE_CHECKING:
-    from tests.integration.api import Api
+    from tests.framework.api import Api
 
 #: Every so many looks at Prometheus one at Alertmanager.
 _SELDOM = 5

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.rendered import ROOT, inputs, sets
+from tests.framework.rendered import ROOT, inputs, sets
 
 EXPECTED = Path(__file__).parent / "expected"
 HINT = "If the change is wanted: python -m pytest tests/golden --update-golden, then read the diff."

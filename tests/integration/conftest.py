@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from tests.integration.api import Api, condition, eventually
-from tests.integration.operators import ROOT, USER, Audit, Operator, kustomized
+from tests.framework.api import Api, condition, eventually
+from tests.framework.operators import ROOT, USER, Audit, Operator, kustomized
 
-from cluster.build import binary
-from cluster.controlplane import ControlPlane
+from devcluster.build.binaries import binary
+from devcluster.node.controlplane import ControlPlane
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,7 +6,7 @@ import copy
 import time
 
 import pytest
-from tests.integration.api import condition, eventually, stack
+from tests.framework.api import condition, eventually, stack
 
 EXTERNAL = {"service": {"replicas": 2, "database": {"external": {"secretKeyRef": {"name": "db", "key": "url"}}}}}
 EVERYTHING = {

@@ -11,8 +11,8 @@ import time
 
 import pytest
 import yaml
-from tests.integration.api import condition, eventually, stack
-from tests.integration.operators import ROOT
+from tests.framework.api import condition, eventually, stack
+from tests.framework.operators import ROOT
 
 CRD = yaml.safe_load((ROOT / "tests/integration/cloudnativepg-crd.yaml").read_text())
 OURS = {"service": {"replicas": 2, "database": {"cloudNativePG": {"instances": 3, "storage": {"size": "2Gi"}}}}}

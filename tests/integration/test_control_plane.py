@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster import paths, servers
-from cluster.controlplane import ControlPlane
-from cluster.errors import ClusterError
-from cluster.kubectl import Kubectl, wait_until
+from devcluster import paths
+from devcluster.errors import ClusterError
+from devcluster.kubectl import Kubectl, wait_until
+from devcluster.node import servers
+from devcluster.node.controlplane import ControlPlane
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,8 +82,8 @@ def test_several_run_at_a_time(tmp_path: Path) -> None:
 
 
 def test_it_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "cluster", "control-plane", "--dir", str(tmp_path / "plane")]
-    with subprocess.Popen(command, cwd=paths.REPO / "hack", stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "devcluster", "control-plane", "--dir", str(tmp_path / "plane")]
+    with subprocess.Popen(command, cwd=paths.REPO, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert "export KUBECONFIG=" in process.stdout.readline()
         assert {it.name for it in servers.find(NAMES, [tmp_path])} == set(NAMES)

@@ -6,11 +6,11 @@ import random
 import time
 
 import pytest
-from tests.integration.api import Api, condition, eventually, stack
+from tests.framework.api import Api, condition, eventually, stack
+from tests.framework.operators import USER, Audit, Operator, kustomized
 from tests.integration.conftest import prepare
-from tests.integration.operators import USER, Audit, Operator, kustomized
 
-from cluster.controlplane import ControlPlane
+from devcluster.node.controlplane import ControlPlane
 
 #: Namespaced children of `spec: {}`.
 CHILDREN = 28

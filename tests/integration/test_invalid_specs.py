@@ -7,8 +7,8 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests import specs
-from tests.integration.api import Api, condition
+from tests.framework import specs
+from tests.framework.api import Api, condition
 
 from inventory_operator.spec import parse
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.integration.operators import Operator
+    from tests.framework.operators import Operator
 
-    from cluster.controlplane import ControlPlane
+    from devcluster.node.controlplane import ControlPlane
 
 STACKS = "apis/inventorystack.dev/v1alpha1/namespaces/default/inventorystacks"
 REFUSED = [case for case in specs.invalid() if case.by != "reference"]

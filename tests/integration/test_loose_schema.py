@@ -6,11 +6,11 @@ import copy
 
 import pytest
 import yaml
-from tests.integration.api import Api, condition, eventually, stack
+from tests.framework.api import Api, condition, eventually, stack
+from tests.framework.operators import ROOT, USER, Audit, Operator
 from tests.integration.conftest import prepare
-from tests.integration.operators import ROOT, USER, Audit, Operator
 
-from cluster.controlplane import ControlPlane
+from devcluster.node.controlplane import ControlPlane
 
 SPECS = yaml.safe_load((ROOT / "tests/integration/invalid_specs.yaml").read_text())
 INVALID = [

@@ -6,7 +6,7 @@ import base64
 import json
 
 import pytest
-from tests.integration.api import condition, eventually, stack
+from tests.framework.api import condition, eventually, stack
 from tests.integration.test_children import EXTERNAL, URL, database_secret
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.integration.api import condition, eventually, stack
+from tests.framework.api import condition, eventually, stack
 
 GOOD = yaml.safe_dump({"groups": [{"name": "team", "rules": [{"alert": "TeamAlert", "expr": "up == 0"}]}]})
 BAD = GOOD.replace("up == 0", "sum(")

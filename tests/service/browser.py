@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import sync_playwright
 
-from cluster import preflight
+from devcluster import preflight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.service import postgresql
+from tests.framework import postgresql
 
 from inventory_service import schema
 from inventory_service.app import create_app
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from flask import Flask
     from flask.testing import FlaskClient
-    from tests.service.postgresql import Cluster
+    from tests.framework.postgresql import Cluster
 
 _numbers = itertools.count(1)
 

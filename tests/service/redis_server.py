@@ -11,9 +11,9 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from tests.service.server import DEADLINE, free_port
+from tests.framework.server import DEADLINE, free_port
 
-from cluster import preflight
+from devcluster import preflight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import structlog
 from sqlalchemy import func, select, text
-from tests.service.server import DEADLINE, serving
+from tests.framework.server import DEADLINE, serving
 
 from inventory_service import audit, maintenance
 from inventory_service.database import Database

@@ -8,8 +8,8 @@ import re
 import pytest
 import requests
 from sqlalchemy import text
+from tests.framework.server import serving
 from tests.service.conftest import prepared_app
-from tests.service.server import serving
 from tests.service.test_audit import corrupt
 from tests.service.test_settings import run
 from tests.service.test_tokens import bearer

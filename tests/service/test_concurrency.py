@@ -12,7 +12,7 @@ import psutil
 import pytest
 import requests
 from sqlalchemy import func, select
-from tests.service.server import serving
+from tests.framework.server import serving
 
 from inventory_service.database import Database
 from inventory_service.models import Product, StockMovement

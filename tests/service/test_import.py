@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 from sqlalchemy import event, select
+from tests.framework.server import DEADLINE
 from tests.service.conftest import prepared_app
-from tests.service.server import DEADLINE
 
 from inventory_service.models import Product, StockMovement
 from inventory_service.transfer.rows import MAX_ERRORS

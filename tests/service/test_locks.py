@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+from tests.framework.server import DEADLINE
 from tests.service.conftest import prepared_app
-from tests.service.server import DEADLINE
 
 IDS = [1, 2, 3, 4, 5]
 LINES = [{"product_id": each, "delta": 1} for each in (4, 2, 5, 1, 3)]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from tests.service.server import serving
+from tests.framework.server import serving
 
 from inventory_service.schemas import answers, requests
 

@@ -14,10 +14,10 @@ import requests
 import structlog
 from limits.errors import StorageError
 from prometheus_client import CollectorRegistry
+from tests.framework.server import serving
 from tests.service import redis_server
 from tests.service.conftest import prepared_app
 from tests.service.redis_server import PASSWORD
-from tests.service.server import serving
 from tests.service.test_tokens import bearer, make
 
 from inventory_service.counters import MemoryCounters

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from tests.service.postgresql import PASSWORD
-from tests.service.server import Server, serving
+from tests.framework.postgresql import PASSWORD
+from tests.framework.server import Server, serving
 
 
 @pytest.fixture

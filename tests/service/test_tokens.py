@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event, select, text
+from tests.framework.server import serving
 from tests.service.conftest import prepared_app
-from tests.service.server import serving
 from tests.service.test_refusals import assert_refused
 
 from inventory_service.app import create_app

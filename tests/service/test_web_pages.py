@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
+from tests.framework.server import serving
 from tests.service.browser import DESK, PHONE, running, visiting
-from tests.service.server import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser, Page
-    from tests.service.server import Server
+    from tests.framework.server import Server
 
 _numbers = itertools.count(1)
 Product = dict[str, Any]

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from tests.framework.server import serving
 from tests.service.browser import running, visiting
 from tests.service.conftest import prepared_app
-from tests.service.server import serving
 from tests.service.test_tokens import bearer, make
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tests.webserver import Request, Response, WebServer
+from tests.framework.webserver import Request, Response, WebServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

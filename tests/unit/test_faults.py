@@ -11,7 +11,6 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from tests.cluster import derivedimage
 from tests.faults import __main__ as runner
 from tests.faults import faultyimage, report
 from tests.faults.evidence import Change, Expectation, Row, Times, changes, complete, states
@@ -20,7 +19,8 @@ from tests.faults.lab import Latch
 from tests.faults.misbehaviour import HEADER, wrapped
 from tests.faults.receiver import Delivery, Receiver, read
 from tests.faults.stand import BASE, merged
-from tests.rendered import ROOT, stack
+from tests.framework import derivedimage
+from tests.framework.rendered import ROOT, stack
 
 from inventory_operator import spec
 from inventory_service.app import create_app

@@ -1,4 +1,4 @@
-"""The pure parts of hack/cluster: digests, time left, refusals, rules to undo, layers, what the demo waits for."""
+"""The pure parts of devcluster: digests, time left, refusals, rules to undo, layers, what the demo waits for."""
 
 from __future__ import annotations
 
@@ -11,24 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from cluster import (
-    __main__,
-    archive,
-    demo,
-    install,
-    network,
-    ownimages,
-    preflight,
-    progress,
-    recipes,
-    servers,
-    standins,
-    targets,
-)
-from cluster.errors import ClusterError, RefusedError
-from cluster.kubectl import wait_until
-from cluster.ownimages import OPERATOR, SERVICE
-from cluster.paths import REPO
+from devcluster import __main__, demo, install, preflight, progress, targets
+from devcluster.build import recipes
+from devcluster.errors import ClusterError, RefusedError
+from devcluster.images import archive, ownimages, standins
+from devcluster.images.ownimages import OPERATOR, SERVICE
+from devcluster.kubectl import wait_until
+from devcluster.node import network, servers
+from devcluster.paths import REPO
 
 
 class TestRecipes:
@@ -112,7 +102,7 @@ class TestRefusals:
     def test_the_command_line_says_one_sentence_and_its_code(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert __main__.main(["build", "minikube"]) == 3
         said = capsys.readouterr().err
-        assert said.startswith("cluster: nothing here is called")
+        assert said.startswith("devcluster: nothing here is called")
         assert len(said.splitlines()) == 1
 
     def test_help_has_examples(self, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.rendered import ROOT
+from tests.framework.rendered import ROOT
 from tests.unit.prometheus_stub import NOW, REFUSED, Stub, answering, matrix, vector
 
 from preview import asking, board, colors, demo, pictures, settings, tables, units, variables

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.rendered import FACTS, ROOT, one, rendered, sets, stack, stack_of
+from tests.framework.rendered import FACTS, ROOT, one, rendered, sets, stack, stack_of
 
 from inventory_operator import naming, render, templating
 from inventory_operator.spec import Spec, parse

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from jinja2 import UndefinedError
-from tests.rendered import FACTS, ROOT, stack
+from tests.framework.rendered import FACTS, ROOT, stack
 
 from inventory_operator import naming, render, templating
 from inventory_operator.spec import parse

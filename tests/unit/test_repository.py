@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
-from tests.rendered import ROOT, sets
+from tests.framework.rendered import ROOT, sets
 
 from inventory_operator import cli, metrics, resources, status
 from inventory_operator.version import __version__

@@ -6,7 +6,7 @@ import json
 
 import pydantic
 import pytest
-from tests import specs
+from tests.framework import specs
 
 from inventory_operator.spec import InvalidSpec, parse
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.rendered import stack
+from tests.framework.rendered import stack
 
 from inventory_operator.spec import parse
 from inventory_operator.userfiles import JOBS, dashboard_complaint, scrape_complaint, user_files

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.rendered import rendered, stack
+from tests.framework.rendered import rendered, stack
 
 from inventory_operator.checks import CheckerMissingError
 from inventory_operator.spec import parse

@@ -1,0 +1,150 @@
+"""The two programs that build Dockerfiles: Docker where its engine answers, buildah where not.
+
+Both build the same files unchanged. Which image and when is `images`' business.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from devcluster import paths, preflight
+from devcluster.errors import ClusterError
+from devcluster.images import standins
+from devcluster.images.ownimages import OwnImage, version
+from devcluster.shell import run, succeeds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_POLL = 0.5
+_KEPT_LINES = 15
+_LOCAL = ("localhost", "127.0.0.1", "[::1]")
+
+
+class Engine(Protocol):
+    """What `images` needs of an engine."""
+
+    def inputs_digest(self, image: OwnImage) -> str:
+        """Return the digest of all that `image` is made from, the public images included."""
+
+    def build(self, image: OwnImage, tick: Callable[[], None]) -> None:
+        """Build `image` under its own name; `tick` is called while it takes."""
+
+    def save(self, image: OwnImage, path: Path) -> None:
+        """Write the image into an archive for `ctr`."""
+
+    def push(self, image: OwnImage, archive: Path, target: str) -> None:
+        """Push the image, which may be only in `archive`, under the name `target`."""
+
+
+class Docker:
+    """A Docker engine; the public images are the real ones."""
+
+    def inputs_digest(self, image: OwnImage) -> str:
+        """Return the digest of the inputs; the public images are named in the Dockerfile."""
+        return image.digest("docker")
+
+    def build(self, image: OwnImage, tick: Callable[[], None]) -> None:
+        """Run docker build."""
+        _wait(["docker", "build", *_options(image), str(paths.REPO)], {}, tick)
+
+    def save(self, image: OwnImage, path: Path) -> None:
+        """Run docker save."""
+        run(["docker", "save", "-o", path, image.name])
+
+    def push(self, image: OwnImage, archive: Path, target: str) -> None:
+        """Run docker push under another name."""
+        run(["docker", "load", "-i", archive])
+        run(["docker", "tag", image.name, target])
+        run(["docker", "push", target])
+
+
+class Buildah:
+    """Buildah with a store of its own in the cache; the public images are the stand-ins."""
+
+    def __init__(self) -> None:
+        preflight.require_linux_root()
+        preflight.require_packages(preflight.IMAGE_PACKAGES)
+        self._store = paths.cache() / "buildah"
+        self._env = {"BUILDAH_ISOLATION": "chroot", "STORAGE_DRIVER": "overlay"}
+        self._command = ["buildah", "--root", str(self._store), "--runroot", "/run/inventory-cluster-buildah"]
+
+    def inputs_digest(self, image: OwnImage) -> str:
+        """Return the digest of the inputs and of the stand-ins."""
+        return image.digest(standins.digest())
+
+    def build(self, image: OwnImage, tick: Callable[[], None]) -> None:
+        """Run buildah with the host's certificates and pip configuration, so that pip works as it does outside."""
+        self._load_stand_ins()
+        shared = [path for path in ("/etc/ssl/certs", "/etc/pip.conf") if Path(path).exists()]
+        volumes = [word for path in shared for word in ("--volume", f"{path}:{path}:ro")]
+        argv = [*self._command, "bud", "--layers", "--pull-never", *volumes, *_options(image), str(paths.REPO)]
+        try:
+            _wait(argv, self._env, tick)
+        finally:
+            self._unmount()
+
+    def save(self, image: OwnImage, path: Path) -> None:
+        """Write an archive."""
+        run([*self._command, "push", image.name, f"docker-archive:{path}:{image.name}"], env=self._env)
+        self._unmount()
+
+    def push(self, image: OwnImage, archive: Path, target: str) -> None:
+        """Push from the archive's image; a registry on this machine is spoken to without TLS."""
+        plain = ["--tls-verify=false"] if target.startswith(_LOCAL) else []
+        run([*self._command, "pull", f"docker-archive:{archive}:{image.name}"], env=self._env)
+        run([*self._command, "push", *plain, image.name, f"docker://{target}"], env=self._env)
+        self._unmount()
+
+    def _load_stand_ins(self) -> None:
+        archive = standins.ensure()
+        mark = self._store / f"has-{archive.stem}"
+        if mark.exists():
+            return
+        self._unmount()
+        shutil.rmtree(self._store, ignore_errors=True)
+        for name in (standins.BASE, standins.PROMETHEUS, standins.ALERTMANAGER):
+            run([*self._command, "pull", f"docker-archive:{archive}:{name}"], env=self._env)
+        mark.touch()
+
+    def _unmount(self) -> None:
+        """Take away the mount that the overlay driver leaves on its folder."""
+        if os.path.ismount(self._store / "overlay"):
+            succeeds(["umount", "-l", self._store / "overlay"])
+
+
+def choose() -> Engine:
+    """Return Docker when its engine answers, else buildah."""
+    return Docker() if preflight.docker_answers() else Buildah()
+
+
+def _options(image: OwnImage) -> list[str]:
+    words = {"--file": paths.REPO / image.dockerfile, "--tag": image.name, "--build-arg": f"VERSION={version()}"}
+    return [str(word) for pair in words.items() for word in pair]
+
+
+def _wait(argv: list[str], env: dict[str, str], tick: Callable[[], None]) -> None:
+    """Run `argv` to its end; ClusterError with its last lines when it fails."""
+    log = paths.cache() / "images" / "build.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            argv, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        ) as process,
+    ):
+        try:
+            while process.poll() is None:
+                time.sleep(_POLL)
+                tick()
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode:
+        said = "\n".join(log.read_text(errors="replace").splitlines()[-_KEPT_LINES:])
+        raise ClusterError(f"building the image failed, {log} ends with:\n{said}")

@@ -1,0 +1,112 @@
+"""Stand-ins for the public images, made without a registry, under their very names and with the same paths inside.
+
+The base is Debian with its Python; Prometheus and Alertmanager are the built binaries. Our own images are `images`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from devcluster import lock, paths, preflight
+from devcluster.build.binaries import binary
+from devcluster.build.recipes import recipe_of
+from devcluster.images import archive
+from devcluster.images.archive import Entry, Image
+from devcluster.shell import run
+
+BASE = "docker.io/library/python:3.13-slim-bookworm"
+PROMETHEUS = "docker.io/prom/prometheus:v3.16.0"
+PAUSE = "localhost/pause:1"
+ALERTMANAGER = "docker.io/prom/alertmanager:v0.31.1"
+
+_SUITE = "bookworm"
+_BASE_PACKAGES = ("python3", "python3-venv", "python3-pip", "ca-certificates")
+_UNWANTED = ("var/cache/apt", "var/lib/apt/lists", "var/log", "usr/share/doc", "usr/share/man", "usr/share/locale")
+_BINARIES = ("pause", "prometheus", "promtool", "alertmanager", "amtool")
+#: Raised when this file or `archive` makes something else from the same input.
+_EDITION = 2
+_DIGEST_LENGTH = 16
+_NOBODY = 65534
+
+
+def digest() -> str:
+    """Return the digest of everything that the stand-ins are made from."""
+    parts = [_EDITION, _base_digest(), *(recipe_of(name).digest for name in _BINARIES)]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:_DIGEST_LENGTH]
+
+
+def ensure() -> Path:
+    """Return the archive with all stand-ins; makes it when it isn't in the cache."""
+    path = paths.cache() / "images" / f"stand-ins-{digest()}.tar"
+    if path.exists():
+        return path
+    with lock.exclusive(paths.cache() / "images.lock"):
+        base = _ensure_base()
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            wip = Path(folder) / "archive.tar"
+            archive.write(wip, _images(base, Path(folder)), platform.machine())
+            for old in path.parent.glob("stand-ins-*.tar"):
+                old.unlink()
+            wip.rename(path)
+    return path
+
+
+def _images(base: Path, folder: Path) -> list[Image]:
+    pause = archive.write_layer(folder / "pause.tar", [Entry("pause", binary("pause"))])
+    prometheus = archive.write_layer(folder / "prometheus.tar", _server_files("prometheus", "promtool"))
+    alertmanager = archive.write_layer(folder / "alertmanager.tar", _server_files("alertmanager", "amtool"))
+    return [
+        Image(PAUSE, (pause,), {"Entrypoint": ["/pause"], "User": "65535:65535"}),
+        Image(BASE, (base,), {"Env": ["PATH=/usr/local/bin:/usr/bin:/bin"], "Cmd": ["python3"]}),
+        Image(PROMETHEUS, (base, prometheus), _server_config("prometheus", "--storage.tsdb.path=/prometheus")),
+        Image(ALERTMANAGER, (base, alertmanager), _server_config("alertmanager", "--storage.path=/alertmanager")),
+    ]
+
+
+def _server_files(server: str, tool: str) -> list[Entry]:
+    """Return what the upstream image has; /bin is a link to usr/bin in the base."""
+    binaries = [Entry(f"usr/bin/{name}", binary(name)) for name in (server, tool)]
+    return [*binaries, Entry(f"etc/{server}", owner=_NOBODY), Entry(server, owner=_NOBODY)]
+
+
+def _server_config(server: str, storage: str) -> dict[str, object]:
+    """Return the runtime configuration of the upstream image."""
+    return {
+        "User": "nobody",
+        "WorkingDir": f"/{server}",
+        "Entrypoint": [f"/bin/{server}"],
+        "Cmd": [f"--config.file=/etc/{server}/{server}.yml", storage],
+        "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"],
+    }
+
+
+def _base_digest() -> str:
+    return hashlib.sha256(repr((_SUITE, _BASE_PACKAGES, _UNWANTED)).encode()).hexdigest()[:_DIGEST_LENGTH]
+
+
+def _ensure_base() -> Path:
+    """Return the base image's only layer; Debian's installer makes it in a minute or two."""
+    layer = paths.cache() / "images" / f"base-{_base_digest()}.tar"
+    if layer.exists():
+        return layer
+    preflight.require_linux_root()
+    preflight.require_packages(preflight.IMAGE_PACKAGES)
+    layer.parent.mkdir(parents=True, exist_ok=True)
+    print("base image: installing Debian with its Python into a folder ... about 2 min", file=sys.stderr)
+    with tempfile.TemporaryDirectory(dir=layer.parent) as folder:
+        root, wip = Path(folder) / "root", Path(folder) / "base.tar"
+        run(["debootstrap", "--variant=minbase", f"--include={','.join(_BASE_PACKAGES)}", _SUITE, root])
+        for unwanted in _UNWANTED:
+            shutil.rmtree(root / unwanted, ignore_errors=True)
+            (root / unwanted).mkdir()
+        root.chmod(0o755)
+        run(["tar", "--sort=name", "--numeric-owner", "--exclude=./dev/*", "-C", root, "-cf", wip, "."])
+        for old in layer.parent.glob("base-*.tar"):
+            old.unlink()
+        wip.rename(layer)
+    return layer

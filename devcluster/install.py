@@ -1,0 +1,88 @@
+"""Installs the operator in a cluster, from operator/deploy as it is, with the image names that this cluster needs.
+
+Never edits a file of the repository; knows nothing of stacks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from devcluster.images.ownimages import OPERATOR, SERVICE, OwnImage
+from devcluster.paths import REPO
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from devcluster.kubectl import Kubectl
+
+NAMESPACE = "inventory-system"
+DEPLOYMENT = "inventory-operator"
+
+_VARIANT = REPO / "operator" / "deploy" / "cluster-wide"
+_CONTAINER = "operator"
+_ROLLOUT_SECONDS = 180
+_INSTALLED = "installed-images"
+
+
+def install(kubectl: Kubectl, names: dict[OwnImage, str], environment: Mapping[str, str]) -> set[OwnImage]:
+    """Apply the cluster-wide install, wait until the operator is ready, return the images that changed since the last.
+
+    The name of an image stays while its content changes: a ConfigMap remembers what was installed.
+    """
+    changed = _changed(kubectl, names)
+    with tempfile.TemporaryDirectory() as folder:
+        source = _overlay(Path(folder), names, environment)
+        kubectl("apply", "--server-side", "--force-conflicts", "-k", str(source))
+    kubectl("wait", "--for=condition=Established", "crd/inventorystacks.inventorystack.dev", "--timeout=60s")
+    if OPERATOR in changed:
+        kubectl("-n", NAMESPACE, "rollout", "restart", f"deployment/{DEPLOYMENT}")
+    kubectl("-n", NAMESPACE, "rollout", "status", f"deployment/{DEPLOYMENT}", f"--timeout={_ROLLOUT_SECONDS}s")
+    metadata = {"name": _INSTALLED, "namespace": NAMESPACE}
+    digests = {image.short: image.digest() for image in names}
+    kubectl.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": digests})
+    return changed
+
+
+def _changed(kubectl: Kubectl, names: dict[OwnImage, str]) -> set[OwnImage]:
+    if not kubectl.succeeds("-n", NAMESPACE, "get", "configmap", _INSTALLED):
+        return set()
+    installed = kubectl.json("-n", NAMESPACE, "get", "configmap", _INSTALLED)["data"]
+    return {image for image in names if installed.get(image.short) != image.digest()}
+
+
+def uninstall(kubectl: Kubectl) -> None:
+    """Delete what `install` applied; stacks should be gone before."""
+    kubectl("delete", "--ignore-not-found", "-k", str(_VARIANT), "--timeout=120s")
+
+
+def _overlay(folder: Path, names: dict[OwnImage, str], environment: Mapping[str, str]) -> Path:
+    """Return the folder to apply: the repository's own, or one on top of it with other image names."""
+    if not environment and all(name == image.name for image, name in names.items()):
+        return _VARIANT
+    resource = os.path.relpath(_VARIANT, folder.resolve())
+    (folder / "kustomization.yaml").write_text(json.dumps(overlay(resource, names, environment)))
+    return folder.resolve()
+
+
+def overlay(resource: str, names: dict[OwnImage, str], environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return a kustomization on top of `resource` with other `names` of images and more `environment`."""
+    repository, _, tag = names[OPERATOR].rpartition(":")
+    variables = {"INVENTORY_SERVICE_IMAGE": names[SERVICE], **environment}
+    container = {"name": _CONTAINER, "env": [{"name": name, "value": value} for name, value in variables.items()]}
+    patch = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": DEPLOYMENT},
+        "spec": {"template": {"spec": {"containers": [container]}}},
+    }
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [resource],
+        "images": [{"name": OPERATOR.name.rpartition(":")[0], "newName": repository, "newTag": tag}],
+        "patches": [{"patch": json.dumps(patch), "target": {"kind": "Deployment", "name": DEPLOYMENT}}],
+    }

@@ -1,0 +1,53 @@
+"""What templates make of the examples and of the golden inputs; shared by the golden, contract and unit tests."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from inventory_operator import naming, render, spec
+
+ROOT = Path(__file__).parents[2]
+FACTS = render.Facts(
+    service_image="docker.io/inventorystack/inventory-service:0.1.0",
+    operator_namespace="inventory-system",
+    namespace_uid="00000000-0000-0000-0000-00000000000a",
+    secret_digests={"service": "digest-of-the-database-url"},
+)
+
+
+def inputs() -> dict[str, dict[str, Any]]:
+    """Return every stack that is rendered in tests, by a name that says where it comes from."""
+    files = [*sorted((ROOT / "examples").glob("*.yaml")), *sorted((ROOT / "tests/golden/inputs").glob("*.yaml"))]
+    found = {"default": {"metadata": {"name": "shop", "namespace": "shop"}, "spec": {}}}
+    for file in files:
+        stacks = [obj for obj in yaml.safe_load_all(file.read_text("utf-8")) if obj and obj["kind"] == naming.KIND]
+        found |= {f"{file.parent.name}-{file.stem}" + (f"-{n}" if n else ""): obj for n, obj in enumerate(stacks)}
+    return found
+
+
+def stack_of(raw: dict[str, Any]) -> naming.Stack:
+    metadata = raw["metadata"]
+    return naming.Stack(metadata.get("namespace", "default"), metadata["name"], "00000000-0000-0000-0000-00000000000b")
+
+
+def rendered(raw: dict[str, Any], facts: render.Facts = FACTS) -> list[dict[str, Any]]:
+    return render.render(stack_of(raw), spec.parse(raw), facts)
+
+
+def stack(name: str = "shop", **fields: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": "shop"}, "spec": fields}
+
+
+@cache
+def sets() -> dict[str, list[dict[str, Any]]]:
+    """Return what each input is rendered to."""
+    return {name: rendered(raw) for name, raw in inputs().items()}
+
+
+def one(objects: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
+    (found,) = [obj for obj in objects if (obj["kind"], obj["metadata"]["name"]) == (kind, name)]
+    return found

@@ -1,0 +1,27 @@
+"""What tests on real pods ask about a stack, and the spec that leaves out the image that can't be had."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.framework.api import condition
+
+if TYPE_CHECKING:
+    from tests.framework.api import Api
+
+NO_GRAFANA = {"grafana": {"enabled": False}}
+#: Seconds within which a stack with real pods is Ready; only one that hangs reaches them.
+MINUTES = 180.0
+
+
+def pods(api: Api, namespace: str, name: str, component: str) -> list[dict[str, Any]]:
+    selector = f"inventorystack.dev/stack={name},app.kubernetes.io/component={component}"
+    found = api.list("Pod", namespace, selector)
+    return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+
+def is_ready(api: Api, namespace: str, name: str = "shop") -> bool:
+    found = api.get("InventoryStack", namespace, name)
+    return condition(found, "Ready").get("status") == "True" and (
+        found["status"]["observedGeneration"] == found["metadata"]["generation"]
+    )
