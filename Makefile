@@ -15,6 +15,10 @@ export CLUSTER REGISTRY
 cluster := $(PYTHON) -m devcluster
 bin := .venv/bin
 venv := .venv/.ready
+pytest := $(bin)/pytest -q --durations=30
+# Tests that wait run beside tests that work, so there are more workers than cores. In the order of the folders: the
+# cluster's groups take longest.
+beside := -n 8 --dist loadgroup --no-loadscope-reorder
 lock = $(bin)/uv -q pip compile --universal --python-version 3.11 --generate-hashes --no-header
 
 .PHONY: help
@@ -54,8 +58,10 @@ check: lint ## lint, types, import contracts and the fast tests: under 2 minutes
 	@$(bin)/pytest -q tests/unit tests/golden tests/service
 
 .PHONY: test
-test: lint cluster-up images ## everything that is a test, on a real cluster; a running demo is left alone
-	@$(bin)/pytest
+test: lint cluster-up ## everything that is a test, on a real cluster; a running demo is left alone
+	@$(cluster) install
+	@$(pytest) tests/unit tests/golden tests/contract --junitxml=build/test/fast.xml
+	@$(pytest) tests/cluster tests/integration tests/service --junitxml=build/test/waiting.xml $(beside)
 
 .PHONY: test-faults
 test-faults: $(venv) cluster-up images ## break stacks and see who is told: at most 60 minutes, writes docs/faults.md

@@ -12,9 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from devcluster import demo, targets
+from devcluster import demo, install, targets
 from devcluster.build import binaries
 from devcluster.errors import ClusterError
+from devcluster.kubectl import Kubectl
 from devcluster.node.controlplane import ControlPlane
 
 _EPILOG = """\
@@ -23,6 +24,7 @@ examples:
   python3 -m devcluster build promtools          only promtool, amtool and their servers
   python3 -m devcluster up                       start the one-node cluster (seconds, once built)
   python3 -m devcluster images                   build our images and bring them there
+  python3 -m devcluster install                  install the operator from them
   python3 -m devcluster kubectl -- get pods -A   the kubectl that was built with it
   python3 -m devcluster control-plane            an API server without a node, until Ctrl-C
   python3 -m devcluster --cluster current up     use the cluster of the current kubectl context
@@ -72,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("words", nargs=argparse.REMAINDER, help="what kubectl gets, after --")
     one.set_defaults(run=_kubectl)
     commands.add_parser("images", help="build our images and bring them to the cluster").set_defaults(run=_images)
+    commands.add_parser("install", help="build our images and install the operator from them").set_defaults(
+        run=_install
+    )
     commands.add_parser("demo", help="a whole stack with traffic, in one go").set_defaults(
         run=lambda it: demo.run(_target(it))
     )
@@ -103,6 +108,12 @@ def _status(parsed: argparse.Namespace) -> int:
 
 def _images(parsed: argparse.Namespace) -> None:
     print(*_target(parsed).load().values(), sep="\n")
+
+
+def _install(parsed: argparse.Namespace) -> None:
+    target = _target(parsed)
+    install.install(Kubectl(target.kubeconfig()), target.load(), target.environment)
+    print(f"the operator runs in the namespace {install.NAMESPACE}")
 
 
 def _kubectl(parsed: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devcluster.images.ownimages import OPERATOR, SERVICE, OwnImage
+from devcluster.images.ownimages import OPERATOR, OWN, SERVICE, OwnImage
 from devcluster.paths import REPO
 
 if TYPE_CHECKING:
@@ -33,25 +33,36 @@ def install(kubectl: Kubectl, names: dict[OwnImage, str], environment: Mapping[s
 
     The name of an image stays while its content changes: a ConfigMap remembers what was installed.
     """
-    changed = _changed(kubectl, names)
+    installed = _installed(kubectl)
+    stale = _stale(installed)
     with tempfile.TemporaryDirectory() as folder:
         source = _overlay(Path(folder), names, environment)
         kubectl("apply", "--server-side", "--force-conflicts", "-k", str(source))
     kubectl("wait", "--for=condition=Established", "crd/inventorystacks.inventorystack.dev", "--timeout=60s")
-    if OPERATOR in changed:
+    if installed and OPERATOR in stale:
         kubectl("-n", NAMESPACE, "rollout", "restart", f"deployment/{DEPLOYMENT}")
     kubectl("-n", NAMESPACE, "rollout", "status", f"deployment/{DEPLOYMENT}", f"--timeout={_ROLLOUT_SECONDS}s")
     metadata = {"name": _INSTALLED, "namespace": NAMESPACE}
     digests = {image.short: image.digest() for image in names}
     kubectl.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": digests})
-    return changed
+    return stale
 
 
-def _changed(kubectl: Kubectl, names: dict[OwnImage, str]) -> set[OwnImage]:
+def changed(kubectl: Kubectl) -> set[OwnImage]:
+    """Return our images whose sources are not those of the last install; all of them before the first."""
+    return _stale(_installed(kubectl))
+
+
+def _stale(installed: Mapping[str, str]) -> set[OwnImage]:
+    return {image for image in OWN if installed.get(image.short) != image.digest()}
+
+
+def _installed(kubectl: Kubectl) -> dict[str, str]:
+    """Return the digest of the sources of each installed image; empty before the first install."""
     if not kubectl.succeeds("-n", NAMESPACE, "get", "configmap", _INSTALLED):
-        return set()
-    installed = kubectl.json("-n", NAMESPACE, "get", "configmap", _INSTALLED)["data"]
-    return {image for image in names if installed.get(image.short) != image.digest()}
+        return {}
+    found: dict[str, str] = kubectl.json("-n", NAMESPACE, "get", "configmap", _INSTALLED)["data"]
+    return found
 
 
 def uninstall(kubectl: Kubectl) -> None:

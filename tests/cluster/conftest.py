@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from tests.framework.api import Api
+from tests.framework import evidence
+from tests.framework.api import Api, eventually
 from tests.framework.database import Databases
-from tests.framework.kube import Kube, wait_for
+from tests.framework.kube import Kube
 from tests.framework.operators import USER, Audit
 
 from devcluster import install, paths, targets
@@ -20,7 +21,7 @@ from devcluster.errors import ClusterError
 from devcluster.kubectl import Kubectl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from contextlib import AbstractContextManager
 
     from devcluster.targets import Target
@@ -47,14 +48,16 @@ def cluster(target: Target) -> Kube:
 
 
 @pytest.fixture
-def namespace(cluster: Kube) -> Iterator[Kube]:
+def namespace(cluster: Kube, live: list[str]) -> Iterator[Kube]:
     """kubectl inside a fresh namespace with the restricted Pod Security level, deleted afterwards."""
     name = f"test-{os.getpid()}-{next(_numbers)}"
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
     inside = cluster.inside(name)
-    wait_for(lambda: inside.get("serviceaccount", "default"), "the default service account")
+    eventually(lambda: inside.get("serviceaccount", "default"), "the default service account")
+    live.append(name)
     yield inside
+    live.remove(name)
     cluster("delete", "namespace", name, "--wait=false")
 
 
@@ -69,13 +72,32 @@ def api(cluster: Kube) -> Api:
 
 
 @pytest.fixture(scope="session")
-def installed(target: Target, cluster: Kube) -> None:
-    """The operator in the cluster, of the images that were built last; one that is there already is used."""
-    install.install(Kubectl(cluster.kubeconfig), target.load(), target.environment)
+def installed(cluster: Kube) -> None:
+    """The operator in the cluster, of these very sources; `make test` installs it, once for all workers."""
+    stale = install.changed(Kubectl(cluster.kubeconfig))
+    if stale:
+        names = ", ".join(sorted(image.short for image in stale))
+        pytest.fail(f"not installed from these sources: {names}; install them with: python3 -m devcluster install")
 
 
 @pytest.fixture(scope="session")
-def new_namespace(api: Api) -> Callable[[str], AbstractContextManager[str]]:
+def live() -> list[str]:
+    """The namespaces that this worker's tests have now."""
+    return []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep what can be seen of a failed test's namespaces, and show a summary with the failure."""
+    report = yield
+    known = getattr(item, "funcargs", {})
+    if report.failed and known.get("live"):
+        report.sections.append(("evidence", evidence.keep(known["cluster"], item.nodeid, known["live"])))
+    return report
+
+
+@pytest.fixture(scope="session")
+def new_namespace(api: Api, cluster: Kube, live: list[str]) -> Callable[[str], AbstractContextManager[str]]:
     """Make a namespace with the restricted Pod Security level; it goes with everything in it at the end."""
 
     @contextmanager
@@ -83,9 +105,15 @@ def new_namespace(api: Api) -> Callable[[str], AbstractContextManager[str]]:
         name = f"test-{name}-{os.getpid()}-{next(_numbers)}"
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
         api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+        live.append(name)
         try:
             yield name
+        except Exception as error:
+            # The namespace goes before the report of the failure is made.
+            error.add_note(evidence.keep(cluster, os.environ.get("PYTEST_CURRENT_TEST", name), [name]))
+            raise
         finally:
+            live.remove(name)
             api.delete("Namespace", None, name)
 
     return make
@@ -106,11 +134,11 @@ def cloudnativepg(api: Api) -> Iterator[None]:
         return not api.request("GET", "apis/postgresql.cnpg.io/v1").ok
 
     crd = yaml.safe_load(CLOUDNATIVEPG.read_text())
-    wait_for(missing, "a cluster without CloudNativePG: these tests would meddle with it", 20)
+    eventually(missing, "a cluster without CloudNativePG: these tests would meddle with it")
     api.create(crd)
     yield
     api.delete("CustomResourceDefinition", None, crd["metadata"]["name"])
-    wait_for(missing, "the kind to go", 60)
+    eventually(missing, "the kind to go")
 
 
 @pytest.fixture

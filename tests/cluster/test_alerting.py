@@ -15,7 +15,7 @@ from tests.cluster.told import Told
 from tests.framework.api import condition, eventually, stack
 from tests.framework.database import secret
 from tests.framework.receivers import Mails, Posts
-from tests.framework.stacks import MINUTES, NO_GRAFANA, is_ready
+from tests.framework.stacks import NO_GRAFANA, is_ready
 
 from devcluster.install import DEPLOYMENT, NAMESPACE
 from devcluster.node.network import NODE_ADDRESS
@@ -23,13 +23,13 @@ from devcluster.node.network import NODE_ADDRESS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.xdist_group("alerting")
+
 ACCOUNT, PASSWORD = "shop", "p4ss-0123456789abcdef"
 #: The secret part of each URL; NEXT is what Slack's is changed to.
 SLACK, HOOK, BEAT, NEXT = (f"/{name}/T0KEN-{name}-0123456789" for name in ("slack", "hook", "beat", "next"))
 OUT_OF_STOCK = "ProductOutOfStock"
 SUMMARY = "Mug <b>& more</b> is out of stock."
-#: The rule waits a minute before and two after; Alertmanager up to one more.
-LONG = 420.0
 
 
 def spec(smarthost: str) -> dict[str, Any]:
@@ -70,10 +70,10 @@ def told(api, installed, new_namespace) -> Iterator[Told]:
             said = condition(api.get("InventoryStack", namespace, "shop"), "AlertmanagerAvailable")
             return "receivers.pagerDuty.secretKeyRef" in said.get("message", "")
 
-        eventually(named, "the missing Secret to be named", MINUTES)
-        eventually(lambda: len(posts.at(BEAT)) > 0, "the heartbeat all the same", MINUTES)
+        eventually(named, "the missing Secret to be named")
+        eventually(lambda: len(posts.at(BEAT)) > 0, "the heartbeat all the same")
         api.create(secret("pager", {"routing-key": "never used"}), namespace)
-        eventually(lambda: is_ready(api, namespace), "the stack to be Ready", MINUTES)
+        eventually(lambda: is_ready(api, namespace), "the stack to be Ready")
         found = Told(api, namespace, posts, mails)
         made = found.service.request(
             "POST", "api/products", {"name": "Mug <b>& more</b>", "sku": "MUG-1", "stock_level": 0}
@@ -83,7 +83,7 @@ def told(api, installed, new_namespace) -> Iterator[Told]:
 
 
 def test_slack_shows_what_it_is_and_what_to_do(told) -> None:
-    post = told.slack(SLACK, OUT_OF_STOCK, seconds=LONG)
+    post = told.slack(SLACK, OUT_OF_STOCK)
     shown = post.attachment
     assert shown["title"] == f"[FIRING] {OUT_OF_STOCK} in stack {told.namespace}/shop"
     assert (post.body["channel"], shown["color"]) == ("#stock", "danger")
@@ -104,7 +104,7 @@ def test_mail_comes_from_the_account_and_says_the_same(told) -> None:
 
 
 def test_the_last_to_be_told_hears_of_it_after_the_time_and_not_before(told) -> None:
-    post = told.webhook(HOOK, OUT_OF_STOCK, "escalation", seconds=120)
+    post = told.webhook(HOOK, OUT_OF_STOCK, "escalation")
     (alert,) = post.body["alerts"]
     assert post.at - datetime.fromisoformat(alert["startsAt"]) >= timedelta(minutes=1)
     assert alert["annotations"]["summary"] == SUMMARY
@@ -112,7 +112,7 @@ def test_the_last_to_be_told_hears_of_it_after_the_time_and_not_before(told) -> 
 
 
 def test_the_heart_beats_and_nobody_else_hears_it(told) -> None:
-    eventually(lambda: len(told.posts.at(BEAT)) >= 3, "three beats", 120)
+    eventually(lambda: len(told.posts.at(BEAT)) >= 3, "three beats")
     assert {name for post in told.posts.at(BEAT) for name in post.alerts} == {"Watchdog"}
     others = [post.body for path in (SLACK, HOOK) for post in told.posts.at(path)]
     assert "Watchdog" not in json.dumps(others) + str([mail.message["Subject"] for mail in told.mails.kept])
@@ -125,7 +125,7 @@ def test_a_new_url_is_used_without_a_restart(told, kubectl) -> None:
     for peer in before:
         words = ("exec", peer.pod["metadata"]["name"], "--", "cat", "/etc/alertmanager/secrets/slack/url")
         read = kubectl.inside(told.namespace).run
-        eventually(lambda words=words, read=read: read(*words, check=False).stdout == url, "the new value", MINUTES)
+        eventually(lambda words=words, read=read: read(*words, check=False).stdout == url, "the new value")
     for peer in before:
         peer.fire("Rotated")
     told.slack(NEXT, "Rotated")
@@ -145,11 +145,11 @@ def test_the_loss_of_a_peer_loses_no_alert(told) -> None:
         uids = [peer.pod["metadata"]["uid"] for peer in told.peers()]
         return lost.pod["metadata"]["uid"] not in uids
 
-    eventually(another, "another peer", MINUTES)
+    eventually(another, "another peer")
     for peer in told.peers():
         peer.fire("Lonely")
         peer.fire("Again")
-    told.slack(NEXT, "Again", seconds=120)
+    told.slack(NEXT, "Again")
 
 
 def test_no_secret_is_anywhere_but_in_its_secret(told, kubectl) -> None:
@@ -178,11 +178,11 @@ def test_its_end_is_told_and_all_was_told_once(told) -> None:
     """It is the last test: two peers have had minutes to tell something twice."""
     (mug,) = told.service.get("api/products")["products"]
     assert told.service.request("POST", f"api/products/{mug['id']}/restock", {"quantity": 500}).ok
-    resolved = told.slack(NEXT, OUT_OF_STOCK, "RESOLVED", seconds=LONG).attachment
+    resolved = told.slack(NEXT, OUT_OF_STOCK, "RESOLVED").attachment
     assert resolved["color"] == "good"
     assert "Resolved: Mug &lt;b&gt;&amp; more&lt;/b&gt; is out of stock." in resolved["text"]
-    assert f"Resolved: {SUMMARY}" in told.mail(OUT_OF_STOCK, "RESOLVED", seconds=120).part("plain")
-    told.webhook(HOOK, OUT_OF_STOCK, "escalation", "resolved", seconds=120)
+    assert f"Resolved: {SUMMARY}" in told.mail(OUT_OF_STOCK, "RESOLVED").part("plain")
+    told.webhook(HOOK, OUT_OF_STOCK, "escalation", "resolved")
     told_of = [post.attachment["title"] for path in (SLACK, NEXT) for post in told.posts.at(path)]
     hooked = [(post.body["receiver"], post.body["status"], *sorted(post.alerts)) for post in told.posts.at(HOOK)]
     mailed = [mail.message["Subject"] for mail in told.mails.kept]

@@ -9,7 +9,9 @@ import pytest
 from tests.framework.api import condition, eventually, stack
 from tests.framework.database import secret
 from tests.framework.prometheus import Prometheus
-from tests.framework.stacks import MINUTES, NO_GRAFANA, is_ready, pods
+from tests.framework.stacks import NO_GRAFANA, is_ready, pods
+
+pytestmark = pytest.mark.xdist_group("stack")
 
 SPEC = {
     **NO_GRAFANA,
@@ -24,7 +26,7 @@ method, path, token, body = json.loads(sys.stdin.read())
 headers = {"Content-Type": "application/json"} | ({"Authorization": "Bearer " + token} if token else {})
 asked = urllib.request.Request("http://127.0.0.1:5000" + path, body.encode() or None, headers, method=method)
 try:
-    print(urllib.request.urlopen(asked, timeout=10).status)
+    print(urllib.request.urlopen(asked, timeout=60).status)
 except urllib.error.HTTPError as error:
     print(error.code)
 """
@@ -43,7 +45,7 @@ def test_tokens_come_from_a_secret_and_nobody_gets_in_without(api, installed, ne
     with new_namespace("tokens") as namespace:
         api.create(secret("tokens", {"till.read": READER, "shop.write": WRITER, "boss.admin": ADMIN}), namespace)
         api.apply(stack(spec=SPEC), namespace)
-        eventually(lambda: is_ready(api, namespace), "the stack to be Ready", MINUTES)
+        eventually(lambda: is_ready(api, namespace), "the stack to be Ready")
         restock = ("POST", "/api/products/1/restock")
         five = '{"quantity": 5}'
         assert ask(namespace, "GET", "/api/products") == 401
@@ -55,8 +57,8 @@ def test_tokens_come_from_a_secret_and_nobody_gets_in_without(api, installed, ne
         found = api.get("InventoryStack", namespace, "shop")
         assert condition(found, "DatabaseAvailable")["status"] == "True"
         prometheus = Prometheus(api, namespace, "shop")
-        eventually(lambda: prometheus.query('up{job="service"} == 1'), "the scrape, which has no token", 60)
-        eventually(lambda: prometheus.query("product_stock_level"), "stock levels", 30)
+        eventually(lambda: prometheus.query('up{job="service"} == 1'), "the scrape, which has no token")
+        eventually(lambda: prometheus.query("product_stock_level"), "stock levels")
 
         (old,) = pods(api, namespace, "shop", "service")
         new = {"till.read": None, "shop.write": base64.b64encode(NEXT.encode()).decode()}
@@ -66,7 +68,7 @@ def test_tokens_come_from_a_secret_and_nobody_gets_in_without(api, installed, ne
             live = [pod["metadata"]["uid"] for pod in pods(api, namespace, "shop", "service")]
             return old["metadata"]["uid"] not in live and is_ready(api, namespace)
 
-        eventually(rotated, "the service to be restarted with the new tokens", MINUTES)
+        eventually(rotated, "the service to be restarted with the new tokens")
         asked = [ask(namespace, "GET", "/api/products", token) for token in (READER, WRITER, NEXT, ADMIN)]
         assert asked == [401, 401, 200, 200]
 

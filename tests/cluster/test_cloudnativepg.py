@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.framework.api import condition, eventually, stack
 from tests.framework.database import secret
 from tests.framework.prometheus import Part
-from tests.framework.stacks import MINUTES, NO_GRAFANA, is_ready, pods
+from tests.framework.stacks import NO_GRAFANA, is_ready, pods
+
+pytestmark = pytest.mark.xdist_group("examples")
 
 LEAN = {**NO_GRAFANA, "alerting": {"enabled": False}, "containerMetrics": "none"}
 OURS = {**LEAN, "service": {"replicas": 2, "database": {"cloudNativePG": {"storage": {"size": "2Gi"}}}}}
@@ -16,7 +19,7 @@ def test_a_stack_waits_for_its_database_and_then_serves_on_it(
 ) -> None:
     with new_namespace("cloudnativepg") as namespace, postgresql.database(namespace) as url:
         api.apply(stack(spec=LEAN), namespace)
-        eventually(lambda: is_ready(api, namespace), "the stack to be Ready on SQLite", MINUTES)
+        eventually(lambda: is_ready(api, namespace), "the stack to be Ready on SQLite")
         (old,) = pods(api, namespace, "shop", "service")
         api.apply(stack(spec=OURS), namespace)
 
@@ -24,14 +27,14 @@ def test_a_stack_waits_for_its_database_and_then_serves_on_it(
             found = condition(api.get("InventoryStack", namespace, "shop"), "DatabaseAvailable")
             return found.get("reason") == "WaitingForDatabase"
 
-        eventually(waits, "the stack to wait for its database", 60)
+        eventually(waits, "the stack to wait for its database")
         assert api.get("Cluster", namespace, "shop-database")["spec"] == {"instances": 1, "storage": {"size": "2Gi"}}
         service = Part(api, namespace, "shop-inventory", 5000)
         assert service.get("api/products")["success"], "the pod of before serves on"
         assert [pod["metadata"]["uid"] for pod in pods(api, namespace, "shop", "service")] == [old["metadata"]["uid"]]
 
         api.create(secret("shop-database-app", {"uri": url}), namespace)
-        eventually(lambda: is_ready(api, namespace), "the stack to be Ready on PostgreSQL", MINUTES)
+        eventually(lambda: is_ready(api, namespace), "the stack to be Ready on PostgreSQL")
         found = condition(api.get("InventoryStack", namespace, "shop"), "DatabaseAvailable")
         assert (found["status"], found["message"]) == ("True", "CloudNativePG: 2 of 2 service pods reach it")
         assert service.request("POST", "api/products", {"name": "A", "sku": "FIRST-1"}).status_code == 201
@@ -39,8 +42,8 @@ def test_a_stack_waits_for_its_database_and_then_serves_on_it(
         assert api.get("PersistentVolumeClaim", namespace, "shop-inventory"), "the volume of before is kept"
 
         api.delete("InventoryStack", namespace, "shop")
-        eventually(lambda: not api.list("Pod", namespace), "the pods to go", MINUTES)
+        eventually(lambda: not api.list("Pod", namespace), "the pods to go")
         assert api.get("Cluster", namespace, "shop-database"), "Retain"
         api.apply(stack(spec=OURS), namespace)
-        eventually(lambda: is_ready(api, namespace), "a new stack to be Ready on the old database", MINUTES)
+        eventually(lambda: is_ready(api, namespace), "a new stack to be Ready on the old database")
         assert [product["sku"] for product in service.get("api/products")["products"]] == ["FIRST-1"]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 import yaml
-from tests.framework.kube import Kube, restricted_pod, wait_for
+from tests.framework.api import eventually
+from tests.framework.kube import Kube, restricted_pod
 
 from devcluster import install, preflight
 from devcluster.build.binaries import binary
@@ -20,6 +21,8 @@ from devcluster.images.ownimages import OPERATOR, SERVICE
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+pytestmark = pytest.mark.xdist_group("images")
 
 CONFIG = """\
 version: 0.1
@@ -41,7 +44,7 @@ def registry(tmp_path: Path) -> Iterator[str]:
         subprocess.Popen(["docker-registry", "serve", config], stdout=log, stderr=log) as process,
     ):
         try:
-            wait_for(lambda: answers(port), "the registry", 20)
+            eventually(lambda: answers(port), "the registry")
             yield f"localhost:{port}/team"
         finally:
             process.terminate()
@@ -49,7 +52,7 @@ def registry(tmp_path: Path) -> Iterator[str]:
 
 def answers(port: int) -> bool:
     try:
-        return requests.get(f"http://127.0.0.1:{port}/v2/", timeout=2).ok
+        return requests.get(f"http://127.0.0.1:{port}/v2/", timeout=60).ok
     except requests.ConnectionError:
         return False
 
@@ -59,7 +62,7 @@ def test_images_go_through_the_registry(registry: str, namespace: Kube, tmp_path
     pod = restricted_pod("pulled", ["sleep", "infinity"])
     pod["spec"]["containers"][0] |= {"image": names[SERVICE], "imagePullPolicy": "Always"}
     namespace.apply(pod)
-    namespace("wait", "--for=condition=Ready", "--timeout=60s", "pod/pulled")
+    namespace("wait", "--for=condition=Ready", "--timeout=300s", "pod/pulled")
 
     folder = tmp_path / "overlay"
     folder.mkdir()

@@ -8,7 +8,7 @@ import pytest
 from tests.framework.api import eventually, stack
 from tests.framework.boards import dashboards
 from tests.framework.rendered import ROOT
-from tests.framework.stacks import MINUTES, NO_GRAFANA, is_ready
+from tests.framework.stacks import NO_GRAFANA, is_ready
 
 from devcluster import traffic
 from preview import asking, board, variables
@@ -17,6 +17,8 @@ from preview.times import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+pytestmark = pytest.mark.xdist_group("stack")
 
 SPEC = {
     **NO_GRAFANA,
@@ -34,7 +36,7 @@ def client(api, installed, new_namespace, target) -> Iterator[Client]:
     """Prometheus of a stack that had two minutes of traffic."""
     with new_namespace("boards") as namespace:
         api.apply(stack(spec=SPEC), namespace)
-        eventually(lambda: is_ready(api, namespace), "the stack to be Ready", MINUTES)
+        eventually(lambda: is_ready(api, namespace), "the stack to be Ready")
         with traffic.forwarded(target.kubeconfig(), namespace, "shop-inventory", 5000) as address:
             traffic.send(address, SECONDS)
         with traffic.forwarded(target.kubeconfig(), namespace, "shop-prometheus", 9090) as address:

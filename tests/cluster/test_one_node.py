@@ -7,10 +7,13 @@ import subprocess
 import sys
 
 import pytest
-from tests.framework.kube import Kube, restricted_pod, wait_for
+from tests.framework.api import PATIENCE, eventually
+from tests.framework.kube import Kube, restricted_pod
 
 from devcluster import paths
 from devcluster.node import onenode
+
+pytestmark = pytest.mark.xdist_group("images")
 
 FOREVER = ["sleep", "infinity"]
 SERVER = ["python3", "-m", "http.server", "--directory", "/tmp", "8000"]
@@ -19,12 +22,12 @@ SERVER = ["python3", "-m", "http.server", "--directory", "/tmp", "8000"]
 def start(namespace: Kube, *pods: dict) -> None:
     namespace.apply(*pods)
     names = [f"pod/{pod['metadata']['name']}" for pod in pods]
-    namespace("wait", "--for=condition=Ready", "--timeout=60s", *names)
+    namespace("wait", "--for=condition=Ready", "--timeout=300s", *names)
 
 
 def test_a_pod_runs_logs_and_takes_commands(namespace: Kube) -> None:
     start(namespace, restricted_pod("talker", ["sh", "-c", "echo hello; sleep infinity"]))
-    assert wait_for(lambda: namespace("logs", "talker"), "a log line") == "hello\n"
+    assert eventually(lambda: namespace("logs", "talker"), "a log line") == "hello\n"
     assert namespace("exec", "talker", "--", "id", "-u") == "1000\n"
 
 
@@ -37,12 +40,12 @@ def test_a_service_is_found_by_its_name_and_answers(namespace: Kube) -> None:
     }
     namespace.apply(service)
     start(namespace, restricted_pod("web", SERVER), restricted_pod("client", FOREVER))
-    ask = f"import urllib.request as u; print(u.urlopen('http://web.{namespace.namespace}.svc', timeout=2).status)"
+    ask = f"import urllib.request as u; print(u.urlopen('http://web.{namespace.namespace}.svc', timeout=60).status)"
 
     def answer() -> str:
         return namespace.run("exec", "client", "--", "python3", "-c", ask, check=False).stdout
 
-    assert wait_for(answer, "an answer through the Service") == "200\n"
+    assert eventually(answer, "an answer through the Service") == "200\n"
 
 
 def test_an_address_of_no_service_is_refused_and_does_not_leave_the_node(namespace: Kube) -> None:
@@ -55,7 +58,7 @@ def test_an_address_of_no_service_is_refused_and_does_not_leave_the_node(namespa
     ask = f"""
 import socket
 try:
-    socket.create_connection(("{address}", 80), timeout=5)
+    socket.create_connection(("{address}", 80), timeout=60)
 except OSError as error:
     print(type(error).__name__)
 """
@@ -70,7 +73,7 @@ folder = "/var/run/secrets/kubernetes.io/serviceaccount/"
 trust = ssl.create_default_context(cafile=folder + "ca.crt")
 bearer = {"Authorization": "Bearer " + open(folder + "token").read()}
 request = urllib.request.Request("https://kubernetes.default.svc/version", headers=bearer)
-print(urllib.request.urlopen(request, context=trust, timeout=5).status)
+print(urllib.request.urlopen(request, context=trust, timeout=60).status)
 """
     assert namespace("exec", "client", "--", "python3", "-c", ask) == "200\n"
 
@@ -98,7 +101,7 @@ def test_the_kubelet_has_container_metrics_with_names(namespace: Kube, cluster: 
     wanted = re.compile(
         rf'container_memory_working_set_bytes{{container="main",[^}}]*namespace="{namespace.namespace}",pod="measured"'
     )
-    wait_for(
+    eventually(
         lambda: wanted.search(cluster.raw(f"/api/v1/nodes/{node}/proxy/metrics/cadvisor")), "the container's memory"
     )
 
@@ -135,6 +138,6 @@ def test_up_leaves_a_running_cluster_alone(cluster: Kube) -> None:
         pytest.fail("this test is about the embedded cluster: run it with CLUSTER=embedded")
     before = {server.pid for server in onenode.cleanup.running(*onenode.cleanup.SERVERS)}
     command = [sys.executable, "-m", "devcluster", "--cluster=embedded", "up"]
-    said = subprocess.run(command, cwd=paths.REPO, capture_output=True, text=True, check=True, timeout=20).stdout
+    said = subprocess.run(command, cwd=paths.REPO, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
     assert "is running" in said
     assert {server.pid for server in onenode.cleanup.running(*onenode.cleanup.SERVERS)} == before

@@ -12,12 +12,14 @@ from tests.framework.api import condition, eventually, stack
 from tests.framework.database import secret
 from tests.framework.kube import restricted_pod
 from tests.framework.prometheus import Prometheus
-from tests.framework.stacks import MINUTES, NO_GRAFANA, is_ready, pods
+from tests.framework.stacks import NO_GRAFANA, is_ready, pods
 
 from devcluster.node.network import NODE_ADDRESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+pytestmark = pytest.mark.xdist_group("images")
 
 PASSWORD, NEXT = "first-0123456789abcdef", "second-0123456789abcdef"
 FOLDER = "/etc/prometheus/secrets/login"
@@ -71,7 +73,7 @@ def shop(api, installed, new_namespace, storage) -> Iterator[str]:
         api.create(secret("login", {"password": PASSWORD}), namespace)
         api.apply(files(storage.target), namespace)
         api.apply(stack(spec=spec(storage.target)), namespace)
-        eventually(lambda: is_ready(api, namespace), "the stack to be Ready", MINUTES)
+        eventually(lambda: is_ready(api, namespace), "the stack to be Ready")
         yield namespace
 
 
@@ -81,22 +83,22 @@ def prometheus(api, shop) -> Prometheus:
 
 
 def test_a_job_with_a_password_and_rules_of_users_give_series(prometheus) -> None:
-    eventually(lambda: prometheus.values("warehouse_pallets", "job") == {"warehouse": 7.0}, "the job's series", 60)
-    eventually(lambda: prometheus.values("team:pallets", "job") == {"warehouse": 7.0}, "the rule's series", 60)
+    eventually(lambda: prometheus.values("warehouse_pallets", "job") == {"warehouse": 7.0}, "the job's series")
+    eventually(lambda: prometheus.values("team:pallets", "job") == {"warehouse": 7.0}, "the rule's series")
 
 
 def test_samples_are_written_elsewhere_with_the_password(storage) -> None:
-    eventually(lambda: 204 in storage.answers, "samples", 60)
+    eventually(lambda: 204 in storage.answers, "samples")
 
 
 def test_a_new_password_is_used_without_a_restart(api, shop, storage, prometheus) -> None:
     before = [pod["metadata"]["uid"] for pod in pods(api, shop, "shop", "prometheus")]
     storage.password = NEXT
-    eventually(lambda: prometheus.values("up", "job").get("warehouse") == 0, "the old password to be refused", 60)
+    eventually(lambda: prometheus.values("up", "job").get("warehouse") == 0, "the old password to be refused")
     api.patch("Secret", shop, "login", {"data": {"password": base64.b64encode(NEXT.encode()).decode()}})
-    eventually(lambda: prometheus.values("up", "job").get("warehouse") == 1, "the job to get in again", 60)
+    eventually(lambda: prometheus.values("up", "job").get("warehouse") == 1, "the job to get in again")
     refused = len(storage.answers)
-    eventually(lambda: 204 in storage.answers[refused:], "samples again", 60)
+    eventually(lambda: 204 in storage.answers[refused:], "samples again")
     assert [pod["metadata"]["uid"] for pod in pods(api, shop, "shop", "prometheus")] == before
 
 
@@ -104,7 +106,7 @@ def test_a_pod_that_says_so_joins(api, shop, prometheus) -> None:
     pod = restricted_pod("till", ["python3", "-c", SERVE])
     pod["metadata"]["annotations"] = {"prometheus.io/scrape": "true", "prometheus.io/port": "8000"}
     api.create(pod, shop)
-    eventually(lambda: prometheus.values("till_receipts_total", "pod") == {"till": 3.0}, "its series", 90)
+    eventually(lambda: prometheus.values("till_receipts_total", "pod") == {"till": 3.0}, "its series")
     assert prometheus.values("till_receipts_total", "job") == {"annotated": 3.0}
 
 
@@ -118,8 +120,8 @@ def test_a_bad_rule_is_named_and_prometheus_goes_on_with_the_last_good_one(api, 
     assert prometheus.values("team:pallets", "job") == {"warehouse": 7.0}
     assert prometheus.values("prometheus_config_last_reload_successful", "job") == {"prometheus": 1.0}
     api.apply(files(storage.target, RULES.replace("warehouse_pallets", "2 * warehouse_pallets")), shop)
-    eventually(lambda: prometheus.values("team:pallets", "job") == {"warehouse": 14.0}, "the better rule", 60)
-    eventually(lambda: is_ready(api, shop), "the stack to be Ready again", 60)
+    eventually(lambda: prometheus.values("team:pallets", "job") == {"warehouse": 14.0}, "the better rule")
+    eventually(lambda: is_ready(api, shop), "the stack to be Ready again")
 
 
 def test_the_password_is_in_no_object_but_its_secret(api, shop, kubectl) -> None:

@@ -14,7 +14,7 @@ from tests.framework.api import eventually, stack
 from tests.framework.database import secret
 from tests.framework.kube import BASE_IMAGE, restricted_pod
 from tests.framework.prometheus import Part
-from tests.framework.stacks import MINUTES, NO_GRAFANA, is_ready, pods
+from tests.framework.stacks import NO_GRAFANA, is_ready, pods
 
 from devcluster.images import builder, nodeimages
 from devcluster.images.ownimages import SERVICE
@@ -22,6 +22,8 @@ from inventory_service import schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+pytestmark = pytest.mark.xdist_group("images")
 
 #: What was measured: shown by `--log-cli-level=info`.
 log = logging.getLogger(__name__)
@@ -51,7 +53,7 @@ class Shop:
     def __init__(self, api, kubectl, namespace: str, service: Object) -> None:
         self.api, self.kubectl, self.namespace, self.service = api, kubectl.inside(namespace), namespace, service
         self.apply()
-        eventually(lambda: is_ready(api, namespace), "the stack to be Ready", MINUTES)
+        eventually(lambda: is_ready(api, namespace), "the stack to be Ready")
         self.part = Part(api, namespace, "shop-inventory", 5000)
         self.products = [self._product(number) for number in range(6)]
 
@@ -88,7 +90,7 @@ class Shop:
         template = {"metadata": pod["metadata"], "spec": pod["spec"]}
         job = {"kind": "Job", "metadata": {"name": "load"}, "spec": {"backoffLimit": 0, "template": template}}
         self.kubectl.apply({"apiVersion": "v1", **script}, {"apiVersion": "batch/v1", **job})
-        eventually(lambda: "under way" in self.log(), "the clients to be under way", 60)
+        eventually(lambda: "under way" in self.log(), "the clients to be under way")
 
     def log(self) -> str:
         return self.kubectl.run("logs", "job/load", check=False).stdout
@@ -102,12 +104,12 @@ class Shop:
             live = self.api.list("Pod", self.namespace, "app.kubernetes.io/component=service")
             return not before & {pod["metadata"]["uid"] for pod in live} and is_ready(self.api, self.namespace)
 
-        eventually(gone, "the old pods to be gone", MINUTES)
+        eventually(gone, "the old pods to be gone")
 
     def end(self) -> Object:
         """Stop the clients; return what became of their requests."""
         self.kubectl("exec", "job/load", "--", "touch", "/tmp/stop")
-        done = self.kubectl.run("wait", "--for=condition=Complete", "job/load", "--timeout=120s", check=False)
+        done = self.kubectl.run("wait", "--for=condition=Complete", "job/load", "--timeout=300s", check=False)
         assert done.returncode == 0, f"{done.stderr}\n{self.log()}\n{self.kubectl.run('describe', 'job/load').stdout}"
         found: Object = json.loads(self.log().splitlines()[-1])
         log.info("%s", found)

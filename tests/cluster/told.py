@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.framework.api import eventually
 from tests.framework.prometheus import Part
-from tests.framework.stacks import MINUTES, pods
+from tests.framework.stacks import pods
 
 if TYPE_CHECKING:
     from tests.framework.api import Api
@@ -44,6 +44,10 @@ class Peer(Part):
         return len(status["cluster"].get("peers") or ()) if status else 0
 
 
+#: Seconds for an alert to reach a receiver: rules wait up to three minutes, Alertmanager one more.
+FIRES = 600.0
+
+
 class Told:
     """A stack whose alerts reach the receivers of the test."""
 
@@ -58,32 +62,32 @@ class Told:
             peers = [Peer(self.api, pod) for pod in pods(self.api, self.namespace, "shop", "alertmanager")]
             return peers if [peer.sees() for peer in peers] == [2, 2] else []
 
-        return eventually(found, "the peers to find each other", MINUTES)
+        return eventually(found, "the peers to find each other")
 
-    def slack(self, path: str, alert: str, status: str = "FIRING", seconds: float = 60) -> Post:
+    def slack(self, path: str, alert: str, status: str = "FIRING") -> Post:
         """The one message about an alert at a path of Slack's."""
 
         def found() -> list[Post]:
             return [p for p in self.posts.at(path) if p.attachment["title"].startswith(f"[{status}] {alert} ")]
 
-        (post,) = eventually(found, f"{status} {alert} at {path.split('/')[1]}", seconds)
+        (post,) = eventually(found, f"{status} {alert} at {path.split('/')[1]}", FIRES)
         return post
 
-    def webhook(self, path: str, alert: str, receiver: str, status: str = "firing", seconds: float = 60) -> Post:
+    def webhook(self, path: str, alert: str, receiver: str, status: str = "firing") -> Post:
         """The one message about an alert at the webhook."""
 
         def found() -> list[Post]:
             posts = [p for p in self.posts.at(path) if (p.body["receiver"], p.body["status"]) == (receiver, status)]
             return [post for post in posts if alert in post.alerts]
 
-        (post,) = eventually(found, f"{status} {alert} at the webhook", seconds)
+        (post,) = eventually(found, f"{status} {alert} at the webhook", FIRES)
         return post
 
-    def mail(self, alert: str, status: str = "FIRING", seconds: float = 60) -> Mail:
+    def mail(self, alert: str, status: str = "FIRING") -> Mail:
         """The one mail about an alert."""
 
         def found() -> list[Mail]:
             return [m for m in self.mails.kept if m.message["Subject"].startswith(f"[{status}] {alert} ")]
 
-        (mail,) = eventually(found, f"the mail {status} {alert}", seconds)
+        (mail,) = eventually(found, f"the mail {status} {alert}", FIRES)
         return mail

@@ -97,7 +97,7 @@ def running(objects: Objects, folder: Path, **settings: str) -> Iterator[Running
     ]
     with (folder / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
-            eventually(lambda: _ready(f"http://{address}"), f"Alertmanager to start, see {folder / 'log'}", 30)
+            eventually(lambda: _ready(f"http://{address}"), f"Alertmanager to start, see {folder / 'log'}")
             yield Running(f"http://{address}")
         finally:
             process.terminate()

@@ -107,7 +107,7 @@ def test_prometheus_exports_it(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("w") as file, Popen(command, stdout=file, stderr=file) as process:
         try:
-            eventually(lambda: _missing(address) == set(), f"all metrics, see {log}", 60)
+            eventually(lambda: _missing(address) == set(), f"all metrics, see {log}")
             shown = _shown(address)
         finally:
             process.terminate()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Object = dict[str, Any]
+#: Seconds that a test waits for a condition: far more than any takes, so only what hangs reaches them.
+PATIENCE = 300.0
 T = TypeVar("T")
 PATHS = {
     "InventoryStack": "apis/inventorystack.dev/v1alpha1/namespaces/{ns}/inventorystacks",
@@ -69,7 +71,7 @@ class Api:
             params=query,
             data=None if body is None else json.dumps(body),
             headers={"Content-Type": content_type},
-            timeout=30,
+            timeout=PATIENCE,
         )
 
     def _do(self, *args: Any, **kwargs: Any) -> Object:
@@ -142,12 +144,16 @@ def stack(name: str = "shop", spec: Object | None = None) -> Object:
     }
 
 
-def eventually(look: Callable[[], T], what: str, seconds: float = 20.0) -> T:
-    """Return the first true answer of `look`; the test fails with `what` was waited for and the last answer."""
-    deadline = time.monotonic() + seconds
+def eventually(look: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
+    """Return the first true answer of `look`; the test fails with what was waited for and the last answer.
+
+    It looks less and less often, up to twice a second: what takes long costs little.
+    """
+    deadline, pause = time.monotonic() + seconds, 0.02
     while not (found := look()):
         assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}; last seen: {found!r}"
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.5)
     return found
 
 

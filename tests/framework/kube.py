@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from devcluster.build.binaries import binary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-T = TypeVar("T")
 
 BASE_IMAGE = "docker.io/library/python:3.13-slim-bookworm"
 
@@ -58,18 +54,6 @@ class Kube:
 
     def raw(self, path: str) -> str:
         return self("get", "--raw", path)
-
-
-def wait_for(predicate: Callable[[], T], what: str, timeout: float = 60, poll: float = 0.2) -> T:
-    """Return what `predicate` returns as soon as it is true; the failure says what was waited for and seen last."""
-    deadline = time.monotonic() + timeout
-    while True:
-        seen = predicate()
-        if seen:
-            return seen
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {timeout:g} s for {what}; last seen: {seen!r}")
-        time.sleep(poll)
 
 
 def restricted_pod(name: str, command: list[str], **spec: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from socket import socket
 from typing import Any, Self
 
 import yaml
-from tests.framework.api import eventually
+from tests.framework.api import PATIENCE, eventually
 
 from devcluster.build.binaries import binary
 
@@ -64,7 +64,7 @@ class Operator:
         if wait:
             self.wait_ready()
 
-    def wait_ready(self, seconds: float = 30.0) -> None:
+    def wait_ready(self, seconds: float = PATIENCE) -> None:
         deadline = time.monotonic() + seconds
         while not self.answers("readyz"):
             assert self.process is not None
@@ -74,13 +74,13 @@ class Operator:
 
     def answers(self, path: str) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=2) as response:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=30) as response:
                 return bool(response.status == 200)
         except (urllib.error.URLError, OSError):
             return False
 
     def metrics(self) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=30) as response:
             return str(response.read().decode())
 
     def leads(self) -> bool:
@@ -89,13 +89,13 @@ class Operator:
     def kill(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(PATIENCE)
 
     def stop(self) -> None:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(20)
+            self.process.wait(PATIENCE)
 
 
 class Audit:
@@ -110,25 +110,30 @@ class Audit:
         """Count only what comes after this."""
         self._offset = self._log.stat().st_size
 
-    def settle(self) -> None:
+    def settle(self, namespace: str = "") -> None:
         """Wait until what is under way has ended, and mark: pods come late, and are annotated then."""
 
         def still() -> bool:
             self.mark()
             time.sleep(4)
-            return self.writes() == []
+            return self.writes(namespace) == []
 
-        eventually(still, "the operator to have done what it does", 60)
+        eventually(still, "the operator to have done what it does")
         self.mark()
 
-    def writes(self) -> list[str]:
-        """Every write since the mark, as `verb resource/name`."""
+    def writes(self, namespace: str = "") -> list[str]:
+        """Every write since the mark, as `verb resource/name`; only those in `namespace` where one is given.
+
+        Tests that share an operator ask for their own namespace's.
+        """
         with self._log.open("rb") as log:
             log.seek(self._offset)
             events = [json.loads(line) for line in log if line.endswith(b"\n")]
         found = []
         for event in events:
             target = event.get("objectRef", {})
+            if namespace and target.get("namespace") != namespace:
+                continue
             if event["verb"] not in {"create", "update", "patch", "delete", "deletecollection"}:
                 continue
             if event["user"]["username"] == self._user and target.get("resource") not in EXEMPT:

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from tests.framework.api import Api
 
 NO_GRAFANA = {"grafana": {"enabled": False}}
-#: Seconds within which a stack with real pods is Ready; only one that hangs reaches them.
-MINUTES = 180.0
 
 
 def pods(api: Api, namespace: str, name: str, component: str) -> list[dict[str, Any]]:

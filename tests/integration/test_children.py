@@ -8,6 +8,8 @@ import time
 import pytest
 from tests.framework.api import condition, eventually, stack
 
+pytestmark = pytest.mark.xdist_group("operator")
+
 EXTERNAL = {"service": {"replicas": 2, "database": {"external": {"secretKeyRef": {"name": "db", "key": "url"}}}}}
 EVERYTHING = {
     **EXTERNAL,
@@ -95,7 +97,7 @@ def test_every_kind_of_child_comes_back_when_deleted(api, shop) -> None:
             new = api.get(kind, shop, name)
             return new if new and new["metadata"]["uid"] != old["metadata"]["uid"] else None
 
-        assert eventually(back, f"{kind} {name} to come back", 10)["metadata"]["labels"] == old["metadata"]["labels"]
+        assert eventually(back, f"{kind} {name} to come back")["metadata"]["labels"] == old["metadata"]["labels"]
 
 
 def test_a_deleted_volume_comes_back_once_it_is_gone(api, shop) -> None:
@@ -106,7 +108,7 @@ def test_a_deleted_volume_comes_back_once_it_is_gone(api, shop) -> None:
         new = api.get("PersistentVolumeClaim", shop, "shop-prometheus")
         return new and new["metadata"]["uid"] != old["metadata"]["uid"]
 
-    eventually(back, "the claim to come back", 10)
+    eventually(back, "the claim to come back")
 
 
 def test_the_kubelet_binding_comes_back(api, shop) -> None:
@@ -115,7 +117,7 @@ def test_the_kubelet_binding_comes_back(api, shop) -> None:
     assert binding["roleRef"]["name"] == "inventory-kubelet-metrics"
     assert binding["metadata"]["ownerReferences"][0]["kind"] == "Namespace"
     api.delete("ClusterRoleBinding", None, name)
-    eventually(lambda: api.get("ClusterRoleBinding", None, name), "the binding to come back", 10)
+    eventually(lambda: api.get("ClusterRoleBinding", None, name), "the binding to come back")
 
 
 def edits(namespace: str) -> dict[tuple[str, str], dict]:
@@ -147,7 +149,6 @@ def test_every_kind_of_child_is_repaired_when_edited(api, shop) -> None:
         eventually(
             lambda kind=kind, name=name, old=old: intent(api.get(kind, shop, name)) == intent(old),
             f"the edit of {kind} {name} to be undone",
-            5,
         )
 
 
@@ -174,7 +175,7 @@ def test_additions_of_others_stay_but_not_keys_and_containers(api, shop) -> None
         containers = [c["name"] for c in deployment["spec"]["template"]["spec"]["containers"]]
         return "extra.yml" not in config["data"] and containers == ["prometheus"]
 
-    eventually(clean, "the extra key and the extra container to go", 5)
+    eventually(clean, "the extra key and the extra container to go")
     assert api.get("ConfigMap", shop, "shop-prometheus")["metadata"]["annotations"]["team"] == "a"
     deployment = api.get("Deployment", shop, "shop-prometheus")
     assert deployment["metadata"]["labels"]["team"] == "a"
@@ -206,7 +207,7 @@ def test_a_field_removed_from_the_spec_is_removed_from_the_child(api, operator, 
         live = api.get("Ingress", namespace, "shop-inventory")
         return "ingressClassName" not in live["spec"] and "a.example.com/b" not in live["metadata"]["annotations"]
 
-    eventually(plain, "class and annotation to go", 5)
+    eventually(plain, "class and annotation to go")
 
 
 def test_a_component_switched_off_is_pruned_and_its_volume_kept(api, operator, namespace, settled) -> None:
@@ -218,7 +219,7 @@ def test_a_component_switched_off_is_pruned_and_its_volume_kept(api, operator, n
     def pruned() -> bool:
         return {key for key in api.children(namespace, "shop") if key[1] == "shop-grafana"} == left
 
-    eventually(pruned, "Grafana to be pruned", 10)
+    eventually(pruned, "Grafana to be pruned")
     assert not condition(settled(namespace), "GrafanaAvailable")
     assert "grafana" not in settled(namespace)["status"]["endpoints"]
 

@@ -14,11 +14,11 @@ import yaml
 from tests.framework.api import condition, eventually, stack
 from tests.framework.operators import ROOT
 
+pytestmark = pytest.mark.xdist_group("cloudnativepg")
+
 CRD = yaml.safe_load((ROOT / "tests/integration/cloudnativepg-crd.yaml").read_text())
 OURS = {"service": {"replicas": 2, "database": {"cloudNativePG": {"instances": 3, "storage": {"size": "2Gi"}}}}}
 URI = base64.b64encode(b"postgresql://app:hunter2@shop-database-rw.shop:5432/app").decode()
-#: The operator looks every 15 s whether the kind is there.
-NOTICED = 30.0
 
 
 def secret(uri: str = URI) -> dict:
@@ -83,7 +83,7 @@ def test_without_cloudnativepg_the_stack_says_so_and_what_runs_is_left_alone(
         events = [e for e in api.list("Event", namespace) if e["reason"] == "CloudNativePGMissing"]
         return any(e["type"] == "Warning" and "install CloudNativePG" in e["message"] for e in events)
 
-    eventually(warned, "a Warning event", 5)
+    eventually(warned, "a Warning event")
     live = api.get("Deployment", namespace, "shop-inventory")
     assert live["spec"] == before["spec"], "what runs keeps running"
     assert "100h" in api.get("ConfigMap", namespace, "shop-prometheus")["data"]["prometheus.yml"]
@@ -97,7 +97,7 @@ def test_without_cloudnativepg_the_stack_says_so_and_what_runs_is_left_alone(
         return audit.writes() == [] and reconciles(operator) - count <= 2
 
     # The operator may be busy with what other tests leave behind; a loop would never end.
-    eventually(rests, "neither a write nor a loop", 120)
+    eventually(rests, "neither a write nor a loop")
 
 
 def test_a_stack_goes_on_when_cloudnativepg_and_its_secret_come(
@@ -109,7 +109,7 @@ def test_a_stack_goes_on_when_cloudnativepg_and_its_secret_come(
     assert api.get("Service", namespace, "shop-prometheus")
     assert api.get("Deployment", namespace, "shop-inventory") is None
     install(api)
-    eventually(lambda: says(api, namespace, "DatabaseAvailable", "WaitingForDatabase"), "to wait for it", NOTICED)
+    eventually(lambda: says(api, namespace, "DatabaseAvailable", "WaitingForDatabase"), "to wait for it")
     found = settled(namespace)
     assert condition(found, "Stalled")["status"] == "False"
     assert "there is no Secret shop-database-app" in condition(found, "DatabaseAvailable")["message"]
@@ -118,7 +118,7 @@ def test_a_stack_goes_on_when_cloudnativepg_and_its_secret_come(
     assert "ownerReferences" not in cluster["metadata"]
     assert api.get("Deployment", namespace, "shop-inventory") is None
     api.create(secret(), namespace)
-    eventually(lambda: api.get("Deployment", namespace, "shop-inventory"), "the service to be made", 5)
+    eventually(lambda: api.get("Deployment", namespace, "shop-inventory"), "the service to be made")
     reference = {"name": "shop-database-app", "key": "uri"}
     assert variable(api, namespace)["valueFrom"] == {"secretKeyRef": reference}
     template = api.get("Deployment", namespace, "shop-inventory")["spec"]["template"]
@@ -127,7 +127,6 @@ def test_a_stack_goes_on_when_cloudnativepg_and_its_secret_come(
     eventually(
         lambda: api.get("Deployment", namespace, "shop-inventory")["spec"]["template"] != template,
         "the service to be restarted with a new password",
-        5,
     )
     text = operator.log.read_text() + str(api.get("InventoryStack", namespace, "shop"))
     assert not [value for value in ("hunter2", URI, new) if value in text]
@@ -139,7 +138,7 @@ def shop(api, operator, namespace, settled, without) -> str:
     install(api)
     api.create(secret(), namespace)
     api.apply(stack(spec=OURS), namespace)
-    eventually(lambda: api.get("Cluster", namespace, "shop-database"), "the Cluster", NOTICED)
+    eventually(lambda: api.get("Cluster", namespace, "shop-database"), "the Cluster")
     eventually(lambda: api.get("Deployment", namespace, "shop-inventory"), "the service")
     return namespace
 
@@ -151,9 +150,9 @@ def test_a_cluster_is_repaired_when_edited_and_made_again_when_deleted(api, shop
         live = api.get("Cluster", shop, "shop-database")
         return bool(live) and live["spec"]["instances"] == 3
 
-    eventually(repaired, "the edit to be undone", 5)
+    eventually(repaired, "the edit to be undone")
     api.delete("Cluster", shop, "shop-database")
-    eventually(repaired, "it to be made again", 5)
+    eventually(repaired, "it to be made again")
 
 
 def test_what_cloudnativepg_writes_into_it_is_no_drift(api, shop, audit) -> None:
@@ -172,7 +171,7 @@ def test_another_kind_of_database_keeps_the_cluster_and_the_way_back(api, shop, 
         api.apply(stack(spec=spec), shop)
         found = settled(shop)
         assert condition(found, "Stalled")["status"] == "False", condition(found, "Stalled")["message"]
-        eventually(lambda kind=kind: kind in variable(api, shop), "the service to follow", 10)
+        eventually(lambda kind=kind: kind in variable(api, shop), "the service to follow")
         assert api.get("Cluster", shop, "shop-database")["metadata"]["uid"] == uid
 
 
@@ -182,23 +181,23 @@ def test_the_policy_decides_whether_the_cluster_outlives_the_stack(api, shop, se
     def owned() -> bool:
         return "ownerReferences" in api.get("Cluster", shop, "shop-database")["metadata"]
 
-    eventually(owned, "the stack to own it", 5)
+    eventually(owned, "the stack to own it")
     api.apply(stack(spec=OURS), shop)
-    eventually(lambda: not owned(), "the stack to let go of it", 5)
+    eventually(lambda: not owned(), "the stack to let go of it")
     uid = api.get("Cluster", shop, "shop-database")["metadata"]["uid"]
     api.delete("InventoryStack", shop, "shop")
-    eventually(lambda: api.get("Deployment", shop, "shop-inventory") is None, "the children to go", 60)
+    eventually(lambda: api.get("Deployment", shop, "shop-inventory") is None, "the children to go")
     assert api.get("Cluster", shop, "shop-database")["metadata"]["uid"] == uid
     api.apply(stack(spec={**OURS, "deletionPolicy": "Delete"}), shop)
-    eventually(owned, "a new stack to take it over", 10)
+    eventually(owned, "a new stack to take it over")
     api.delete("InventoryStack", shop, "shop")
-    eventually(lambda: api.get("Cluster", shop, "shop-database") is None, "it to go with its stack", 60)
+    eventually(lambda: api.get("Cluster", shop, "shop-database") is None, "it to go with its stack")
 
 
 def test_when_cloudnativepg_goes_the_service_is_left_as_it_is(api, shop, settled) -> None:
     before = api.get("Deployment", shop, "shop-inventory")["spec"]
     api.delete("CustomResourceDefinition", None, CRD["metadata"]["name"])
-    eventually(lambda: says(api, shop, "DatabaseAvailable", "CloudNativePGMissing"), "it to be missed", NOTICED)
+    eventually(lambda: says(api, shop, "DatabaseAvailable", "CloudNativePGMissing"), "it to be missed")
     assert api.get("Deployment", shop, "shop-inventory")["spec"] == before
 
 
@@ -208,6 +207,6 @@ def test_another_start_of_the_operator_calls_nothing_missing(api, shop, operator
     audit.settle()
     operator.stop()
     operator.start()
-    eventually(operator.leads, "the operator to lead", 30)
+    eventually(operator.leads, "the operator to lead")
     time.sleep(5)
     assert [write for write in audit.writes() if "shop" in write] == []

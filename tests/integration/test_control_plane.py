@@ -20,6 +20,8 @@ from devcluster.node.controlplane import ControlPlane
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.xdist_group("control-plane")
+
 NAMES = ("etcd", "kube-apiserver", "kube-controller-manager")
 
 

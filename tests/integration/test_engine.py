@@ -6,7 +6,7 @@ import random
 import time
 
 import pytest
-from tests.framework.api import Api, condition, eventually, stack
+from tests.framework.api import PATIENCE, Api, condition, eventually, stack
 from tests.framework.operators import USER, Audit, Operator, kustomized
 from tests.integration.conftest import prepare
 
@@ -81,7 +81,7 @@ def test_killed_at_random_moments_it_converges_and_orphans_nothing(plane, kubeco
             operator.start(wait=round_ % 3 == 0)
         operator.wait_ready()
         for name in STACKS:
-            eventually(lambda name=name: complete(api, name, images="registry.example.com/inventory:5"), name, 60)
+            eventually(lambda name=name: complete(api, name, images="registry.example.com/inventory:5"), name)
         everything = [c for name in STACKS for c in api.children("one", name).values()]
         assert len({child["metadata"]["uid"] for child in everything}) == len(STACKS) * CHILDREN
     finally:
@@ -102,10 +102,10 @@ def test_what_was_deleted_while_it_was_away_is_made_again_or_cleaned_up(plane, k
         api.delete("InventoryStack", "one", "third")
         assert len(api.list("ClusterRoleBinding", None, "inventorystack.dev/stack=third")) == 1
         operator.start()
-        eventually(lambda: complete(api, "shop"), "shop to be whole again", 40)
+        eventually(lambda: complete(api, "shop"), "shop to be whole again")
         eventually(lambda: api.get("ConfigMap", "one", "shop-grafana")["data"]["grafana.ini"] != "[server]", "repair")
         left = {"PersistentVolumeClaim", "Secret"}
-        eventually(lambda: {kind for kind, _ in api.children("one", "third")} == left, "only what Retain keeps", 40)
+        eventually(lambda: {kind for kind, _ in api.children("one", "third")} == left, "only what Retain keeps")
         eventually(
             lambda: not api.list("ClusterRoleBinding", None, "inventorystack.dev/stack=third"), "the binding to go"
         )
@@ -119,11 +119,11 @@ def test_it_outlives_a_restart_of_the_api_server(plane, kubeconfig, tmp_path) ->
         api.create(stack(), "one")
         eventually(lambda: complete(api, "shop"), "the stack to be made")
         control_plane.restart_apiserver()
-        eventually(lambda: api.request("GET", "readyz").ok, "the API server", 60)
+        eventually(lambda: api.request("GET", "readyz").ok, "the API server")
         api.delete("Service", "one", "shop-prometheus")
-        eventually(lambda: api.get("Service", "one", "shop-prometheus"), "the service to come back", 60)
+        eventually(lambda: api.get("Service", "one", "shop-prometheus"), "the service to come back")
         api.create(stack("third"), "one")
-        eventually(lambda: complete(api, "third"), "a new stack to be made", 60)
+        eventually(lambda: complete(api, "third"), "a new stack to be made")
         assert operator.process is not None
 
 
@@ -133,9 +133,9 @@ def test_without_the_operator_deletion_still_ends(plane, kubeconfig, tmp_path) -
         api.create(stack(), "one")
         eventually(lambda: complete(api, "shop"), "the stack to be made")
     api.delete("InventoryStack", "one", "shop")
-    eventually(lambda: api.get("InventoryStack", "one", "shop") is None, "the stack to be gone", 5)
+    eventually(lambda: api.get("InventoryStack", "one", "shop") is None, "the stack to be gone")
     left = {"PersistentVolumeClaim", "Secret"}
-    eventually(lambda: {kind for kind, _ in api.children("one", "shop")} == left, "garbage collection", 40)
+    eventually(lambda: {kind for kind, _ in api.children("one", "shop")} == left, "garbage collection")
 
 
 def test_of_two_operators_one_writes_and_the_other_takes_over(plane, kubeconfig, tmp_path) -> None:
@@ -153,9 +153,9 @@ def test_of_two_operators_one_writes_and_the_other_takes_over(plane, kubeconfig,
         assert len(creations) == 1, "only one of them writes"
         assert not second.leads()
         first.kill()
-        eventually(second.leads, "the second to take over", 20)
+        eventually(second.leads, "the second to take over")
         api.delete("Service", "one", "shop-grafana")
-        eventually(lambda: api.get("Service", "one", "shop-grafana"), "the second to work", 5)
+        eventually(lambda: api.get("Service", "one", "shop-grafana"), "the second to work")
 
 
 def test_a_lease_lost_ends_the_process(plane, kubeconfig, tmp_path) -> None:
@@ -166,7 +166,7 @@ def test_a_lease_lost_ends_the_process(plane, kubeconfig, tmp_path) -> None:
     usurped = {"holderIdentity": "usurper", "renewTime": "2030-01-01T00:00:00.000000Z"}
     api.patch("Lease", "inventory-system", "inventory-operator", {"spec": usurped})
     assert operator.process is not None
-    assert operator.process.wait(20) == 4
+    assert operator.process.wait(PATIENCE) == 4
     assert "the Lease is lost" in operator.log.read_text()
 
 
@@ -197,7 +197,7 @@ def test_missing_rights_are_named(plane, tmp_path) -> None:
     operator = Operator(nobody, tmp_path / "operator.log")
     operator.start(wait=False)
     assert operator.process is not None
-    assert operator.process.wait(30) == 3
+    assert operator.process.wait(PATIENCE) == 3
     assert "list inventorystacks.inventorystack.dev in every namespace" in operator.log.read_text()
 
 
@@ -206,5 +206,5 @@ def test_a_missing_crd_is_named(tmp_path) -> None:
         operator = Operator(control_plane.kubeconfig, tmp_path / "operator.log")
         operator.start(wait=False)
         assert operator.process is not None
-        assert operator.process.wait(30) == 3
+        assert operator.process.wait(PATIENCE) == 3
         assert "kubectl apply -f crds/" in operator.log.read_text()

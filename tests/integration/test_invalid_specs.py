@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from devcluster.node.controlplane import ControlPlane
 
+pytestmark = pytest.mark.xdist_group("operator")
+
 STACKS = "apis/inventorystack.dev/v1alpha1/namespaces/default/inventorystacks"
 REFUSED = [case for case in specs.invalid() if case.by != "reference"]
 REFERENCES = [case for case in specs.invalid() if case.by == "reference"]

@@ -12,6 +12,8 @@ from tests.integration.conftest import prepare
 
 from devcluster.node.controlplane import ControlPlane
 
+pytestmark = pytest.mark.xdist_group("loose-schema")
+
 SPECS = yaml.safe_load((ROOT / "tests/integration/invalid_specs.yaml").read_text())
 INVALID = [
     case
@@ -71,7 +73,7 @@ def test_every_invalid_spec_is_reported_and_disturbs_no_other_stack(loose) -> No
         found = {s["metadata"]["name"]: condition(s, "Stalled") for s in stacks}
         return {name: c["message"] for name, c in found.items() if c.get("reason") == "InvalidSpec"}
 
-    eventually(lambda: len(reported()) == len(INVALID), "every invalid stack to be reported", 30)
+    eventually(lambda: len(reported()) == len(INVALID), "every invalid stack to be reported")
     messages = reported()
     wrong = {
         case["name"]: messages[f"bad-{number}"]

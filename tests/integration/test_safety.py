@@ -9,6 +9,8 @@ import pytest
 from tests.framework.api import condition, eventually, stack
 from tests.integration.test_children import EXTERNAL, URL, database_secret
 
+pytestmark = pytest.mark.xdist_group("operator")
+
 
 def test_a_missing_reference_is_named_and_heals_by_itself(api, operator, namespace, settled) -> None:
     api.apply(stack(spec=EXTERNAL), namespace)
@@ -21,9 +23,9 @@ def test_a_missing_reference_is_named_and_heals_by_itself(api, operator, namespa
     def lacks_key() -> bool:
         return "no value under key url" in condition(api.get("InventoryStack", namespace, "shop"), "Stalled")["message"]
 
-    eventually(lacks_key, "the missing key to be named", 5)
+    eventually(lacks_key, "the missing key to be named")
     api.patch("Secret", namespace, "db", {"data": {"url": URL}})
-    eventually(lambda: api.get("Deployment", namespace, "shop-inventory"), "the stack to be made", 5)
+    eventually(lambda: api.get("Deployment", namespace, "shop-inventory"), "the stack to be made")
 
 
 def test_a_changed_secret_rolls_what_uses_it_and_nothing_else(api, operator, namespace, settled) -> None:
@@ -37,7 +39,7 @@ def test_a_changed_secret_rolls_what_uses_it_and_nothing_else(api, operator, nam
 
     before = templates()
     api.patch("Secret", namespace, "db", {"data": {"url": base64.b64encode(b"postgresql://new@db/shop").decode()}})
-    eventually(lambda: templates()["shop-inventory"] != before["shop-inventory"], "the service to roll", 5)
+    eventually(lambda: templates()["shop-inventory"] != before["shop-inventory"], "the service to roll")
     after = templates()
     assert {n: t for n, t in after.items() if n != "shop-inventory"} == {
         n: t for n, t in before.items() if n != "shop-inventory"
@@ -54,7 +56,7 @@ def test_an_edited_generated_password_is_a_rotation(api, operator, namespace, se
     def rolled() -> bool:
         return api.get("Deployment", namespace, "shop-grafana")["spec"]["template"] != before
 
-    eventually(rolled, "Grafana to roll", 5)
+    eventually(rolled, "Grafana to roll")
     assert api.get("Secret", namespace, "shop-grafana")["data"]["admin-password"] == chosen
 
 
@@ -94,9 +96,9 @@ def test_deletion_follows_the_policy_and_needs_no_operator(api, operator, namesp
     }
     kept |= {("Secret", "shop-grafana"), ("Secret", "shop-digest-key")}
     wanted = kept if policy == "Retain" else set()
-    eventually(lambda: set(api.children(namespace, "shop")) == wanted, f"exactly {sorted(wanted)} to be left", 30)
+    eventually(lambda: set(api.children(namespace, "shop")) == wanted, f"exactly {sorted(wanted)} to be left")
     left = f"inventorystack.dev/stack-namespace={namespace}"
-    eventually(lambda: not api.list("ClusterRoleBinding", None, left), "the kubelet binding to go", 10)
+    eventually(lambda: not api.list("ClusterRoleBinding", None, left), "the kubelet binding to go")
 
 
 def test_switching_the_policy_rewrites_owner_references_only(api, operator, namespace, settled) -> None:
@@ -133,7 +135,7 @@ def test_a_new_stack_adopts_what_its_predecessor_left(api, operator, namespace, 
             c["metadata"]["labels"]["inventorystack.dev/stack-uid"] == uid for c in live.values()
         )
 
-    eventually(complete, "the new stack to own every child", 30)
+    eventually(complete, "the new stack to own every child")
     new = api.children(namespace, "shop")
     for key, child in old.items():
         assert new[key]["metadata"]["uid"] == child["metadata"]["uid"]
@@ -151,11 +153,11 @@ def test_a_namespace_made_anew_owns_the_new_binding(api, operator, namespace, se
             bindings = api.list("ClusterRoleBinding", None, selector)
             return [b["metadata"]["ownerReferences"][0]["uid"] for b in bindings] == [uid]
 
-        eventually(owned, "the binding of this very namespace", 15)
+        eventually(owned, "the binding of this very namespace")
         audit.mark()
         api.delete("Namespace", None, namespace)
-        eventually(lambda: api.get("Namespace", None, namespace) is None, "the namespace to be gone", 60)
-        eventually(lambda: not api.list("ClusterRoleBinding", None, selector), "the binding to be gone", 30)
+        eventually(lambda: api.get("Namespace", None, namespace) is None, "the namespace to be gone")
+        eventually(lambda: not api.list("ClusterRoleBinding", None, selector), "the binding to be gone")
         assert not [write for write in audit.writes() if write.startswith("patch clusterrolebindings")]
         api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
 
@@ -176,7 +178,7 @@ def test_an_object_of_somebody_else_is_never_touched(api, operator, namespace, s
         live = api.get("ConfigMap", namespace, "shop-prometheus")
         return bool(live) and "prometheus.yml" in live["data"]
 
-    eventually(taken_over, "the name to be used once it is free", 15)
+    eventually(taken_over, "the name to be used once it is free")
     eventually(
         lambda: condition(api.get("InventoryStack", namespace, "shop"), "Stalled")["status"] == "False",
         "Stalled to end",
@@ -196,7 +198,7 @@ def test_a_volume_that_can_not_grow_is_reported_and_disturbs_nothing(api, operat
         events = [e for e in api.list("Event", namespace) if e["involvedObject"]["name"] == "shop"]
         return any("PersistentVolumeClaim shop-prometheus" in event["message"] for event in events)
 
-    eventually(told, "an Event about the volume", 5)
+    eventually(told, "an Event about the volume")
     tries = [write for write in audit.writes() if "persistentvolumeclaims/shop-prometheus" in write]
     assert len(tries) <= 3, "a refusal is not tried again and again"
 
@@ -213,12 +215,12 @@ def test_paused_reports_and_changes_nothing(api, operator, namespace, settled, a
     def reported() -> bool:
         return condition(api.get("InventoryStack", namespace, "shop"), "PrometheusAvailable").get("status") == "True"
 
-    eventually(reported, "the status to follow what it sees", 10)
+    eventually(reported, "the status to follow what it sees")
     assert api.get("Service", namespace, "shop-inventory") is None
     assert api.get("Deployment", namespace, "shop-grafana")
     assert all(write.startswith(("patch inventorystacks/status", "create events")) for write in audit.writes())
     api.apply(stack(), namespace)
-    eventually(lambda: api.get("Service", namespace, "shop-inventory"), "the service to come back", 10)
+    eventually(lambda: api.get("Service", namespace, "shop-inventory"), "the service to come back")
 
 
 def test_transitions_are_events(api, operator, namespace, settled) -> None:
@@ -229,4 +231,4 @@ def test_transitions_are_events(api, operator, namespace, settled) -> None:
         events = [e for e in api.list("Event", namespace) if e["reason"] == "MissingReference"]
         return any(e["type"] == "Warning" and "there is no Secret db" in e["message"] for e in events)
 
-    eventually(warned, "a Warning event", 5)
+    eventually(warned, "a Warning event")

@@ -9,6 +9,8 @@ import pytest
 import yaml
 from tests.framework.api import condition, eventually, stack
 
+pytestmark = pytest.mark.xdist_group("operator")
+
 GOOD = yaml.safe_dump({"groups": [{"name": "team", "rules": [{"alert": "TeamAlert", "expr": "up == 0"}]}]})
 BAD = GOOD.replace("up == 0", "sum(")
 BETTER = GOOD.replace("up == 0", "up == 1")
