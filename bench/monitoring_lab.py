@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psutil
 import requests
 import yaml
+from tests.framework import processes
 from tests.framework.rendered import one, rendered
 
 from devcluster.build.binaries import binary
@@ -149,8 +150,7 @@ def running(folder: Path, port: int, *flags: str) -> Iterator[Prometheus]:
         wait_until(lambda: _ready(prometheus.url, log, process.poll()), "Prometheus to start")
         yield prometheus
     finally:
-        process.terminate()
-        process.wait()
+        processes.end(process)
 
 
 def _ready(url: str, log: Path, ended: int | None) -> bool:

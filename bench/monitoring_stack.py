@@ -12,6 +12,7 @@ import requests
 from bench import monitoring_standins as standins
 from bench.monitoring_lab import Prometheus, Target, configure, rendered_for, running, wait_until
 from bench.service_stock import fill
+from tests.framework import processes
 from tests.framework.server import Server, free_port
 
 from devcluster.build.binaries import binary
@@ -76,5 +77,4 @@ def _alertmanager(folder: Path) -> Iterator[str]:
     try:
         yield f"127.0.0.1:{port}"
     finally:
-        process.terminate()
-        process.wait()
+        processes.end(process)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 import yaml
+from tests.framework import processes
 from tests.framework.api import eventually
 from tests.framework.kube import Kube, restricted_pod
 
@@ -41,13 +42,10 @@ def registry(tmp_path: Path) -> Iterator[str]:
     config.write_text(CONFIG % (tmp_path / "data", port))
     with (
         (tmp_path / "log").open("w") as log,
-        subprocess.Popen(["docker-registry", "serve", config], stdout=log, stderr=log) as process,
+        processes.running(["docker-registry", "serve", config], stdout=log, stderr=log),
     ):
-        try:
-            eventually(lambda: answers(port), "the registry")
-            yield f"localhost:{port}/team"
-        finally:
-            process.terminate()
+        eventually(lambda: answers(port), "the registry")
+        yield f"localhost:{port}/team"
 
 
 def answers(port: int) -> bool:

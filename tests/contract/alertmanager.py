@@ -5,7 +5,6 @@ It changes nothing of what is rendered but the folders.
 
 from __future__ import annotations
 
-import subprocess
 from contextlib import contextmanager
 from functools import cache
 from socket import socket
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 import yaml
+from tests.framework import processes
 from tests.framework.api import eventually
 from tests.framework.rendered import ROOT, rendered, stack
 
@@ -95,12 +95,9 @@ def running(objects: Objects, folder: Path, **settings: str) -> Iterator[Running
         f"--web.listen-address={address}",
         "--cluster.listen-address=",
     ]
-    with (folder / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
-        try:
-            eventually(lambda: _ready(f"http://{address}"), f"Alertmanager to start, see {folder / 'log'}")
-            yield Running(f"http://{address}")
-        finally:
-            process.terminate()
+    with (folder / "log").open("w") as log, processes.running(command, stdout=log, stderr=log):
+        eventually(lambda: _ready(f"http://{address}"), f"Alertmanager to start, see {folder / 'log'}")
+        yield Running(f"http://{address}")
 
 
 def _ready(url: str) -> bool:

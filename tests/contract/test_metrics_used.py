@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from socket import socket
-from subprocess import Popen
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -13,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.contract import alertmanager, exported
 from tests.contract.rulefiles import every_rule, files, matchers_of, metrics_of, rules
 from tests.contract.test_configuration import config_map, scrape_jobs
+from tests.framework import processes
 from tests.framework.api import eventually
 from tests.framework.rendered import sets
 
@@ -105,12 +105,9 @@ def test_prometheus_exports_it(tmp_path: Path) -> None:
         f"--web.listen-address={address}",
     ]
     log = tmp_path / "log"
-    with log.open("w") as file, Popen(command, stdout=file, stderr=file) as process:
-        try:
-            eventually(lambda: _missing(address) == set(), f"all metrics, see {log}")
-            shown = _shown(address)
-        finally:
-            process.terminate()
+    with log.open("w") as file, processes.running(command, stdout=file, stderr=file):
+        eventually(lambda: _missing(address) == set(), f"all metrics, see {log}")
+        shown = _shown(address)
     assert "rule_group" in shown["prometheus_rule_evaluation_failures_total"]
     assert "alertmanager" in shown["prometheus_notifications_errors_total"]
     assert "alertmanager" in shown["prometheus_notifications_sent_total"]

@@ -10,14 +10,19 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 from socket import socket
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import yaml
+from tests.framework import processes
 from tests.framework.api import PATIENCE, eventually
 
 from devcluster.build.binaries import binary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 USER = "system:serviceaccount:{namespace}:inventory-operator"
@@ -52,11 +57,23 @@ class Operator:
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()  # `__exit__` is not called when this method fails
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    @contextmanager
+    def ending(self) -> Iterator[Self]:
+        """End the process when the block ends; the block itself starts it, and may kill it and start it again."""
+        try:
+            yield self
+        finally:
+            self.stop()
 
     def start(self, *, wait: bool = True) -> None:
         with self.log.open("ab") as out:
@@ -92,10 +109,15 @@ class Operator:
         self.process.wait(PATIENCE)
 
     def stop(self) -> None:
-        assert self.process is not None
-        if self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(PATIENCE)
+        """Stop it as a rollout does; the test fails when the process does not end by itself."""
+        if self.process is None:
+            return
+        try:
+            if self.process.poll() is None:
+                self.process.terminate()
+                self.process.wait(processes.PATIENCE)
+        finally:
+            processes.end(self.process, patience=0)
 
 
 class Audit:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.framework import processes
 
 from devcluster import paths
 from devcluster.errors import ClusterError
@@ -85,9 +85,10 @@ def test_several_run_at_a_time(tmp_path: Path) -> None:
 
 def test_it_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "devcluster", "control-plane", "--dir", str(tmp_path / "plane")]
-    with subprocess.Popen(command, cwd=paths.REPO, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
+    with processes.running(command, cwd=paths.REPO, stdout=subprocess.PIPE, text=True) as process:
         assert "export KUBECONFIG=" in process.stdout.readline()
-        assert {it.name for it in servers.find(NAMES, [tmp_path])} == set(NAMES)
-        process.send_signal(signal.SIGKILL)
-    wait_until(lambda: not servers.find(NAMES, [tmp_path]), "the servers to die with their parent", 10)
+        # A server has its own name in the process table only when setpriv, which starts it, has become the server.
+        wait_until(lambda: {it.name for it in servers.find(NAMES, [tmp_path])} == set(NAMES), "all three servers", 60)
+        process.kill()
+        process.wait()
+        wait_until(lambda: not servers.find(NAMES, [tmp_path]), "the servers to die with their parent", 60)

@@ -68,9 +68,7 @@ def test_steady_state_and_a_restart_write_nothing(plane, kubeconfig, tmp_path) -
 def test_killed_at_random_moments_it_converges_and_orphans_nothing(plane, kubeconfig, tmp_path) -> None:
     _, api = plane
     rng = random.Random(20261123)
-    operator = Operator(kubeconfig, tmp_path / "operator.log", *HOME)
-    operator.start()
-    try:
+    with Operator(kubeconfig, tmp_path / "operator.log", *HOME) as operator:
         for round_ in range(6):
             for name in STACKS:
                 image = f"registry.example.com/inventory:{round_}"
@@ -84,15 +82,11 @@ def test_killed_at_random_moments_it_converges_and_orphans_nothing(plane, kubeco
             eventually(lambda name=name: complete(api, name, images="registry.example.com/inventory:5"), name)
         everything = [c for name in STACKS for c in api.children("one", name).values()]
         assert len({child["metadata"]["uid"] for child in everything}) == len(STACKS) * CHILDREN
-    finally:
-        operator.stop()
 
 
 def test_what_was_deleted_while_it_was_away_is_made_again_or_cleaned_up(plane, kubeconfig, tmp_path) -> None:
     _, api = plane
-    operator = Operator(kubeconfig, tmp_path / "operator.log", *HOME)
-    operator.start()
-    try:
+    with Operator(kubeconfig, tmp_path / "operator.log", *HOME) as operator:
         for name in STACKS:
             api.create(stack(name), "one")
             eventually(lambda name=name: complete(api, name), f"{name} to be made")
@@ -109,8 +103,6 @@ def test_what_was_deleted_while_it_was_away_is_made_again_or_cleaned_up(plane, k
         eventually(
             lambda: not api.list("ClusterRoleBinding", None, "inventorystack.dev/stack=third"), "the binding to go"
         )
-    finally:
-        operator.stop()
 
 
 def test_it_outlives_a_restart_of_the_api_server(plane, kubeconfig, tmp_path) -> None:
@@ -141,10 +133,12 @@ def test_without_the_operator_deletion_still_ends(plane, kubeconfig, tmp_path) -
 def test_of_two_operators_one_writes_and_the_other_takes_over(plane, kubeconfig, tmp_path) -> None:
     control_plane, api = plane
     audit = Audit(control_plane.audit_log, USER.format(namespace="inventory-system"))
-    first = Operator(kubeconfig, tmp_path / "first.log", *HOME)
-    first.start()
-    eventually(first.leads, "the first to lead")
-    with Operator(kubeconfig, tmp_path / "second.log", *HOME) as second:
+    with (
+        Operator(kubeconfig, tmp_path / "first.log", *HOME) as first,
+        Operator(kubeconfig, tmp_path / "second.log", *HOME).ending() as second,
+    ):
+        eventually(first.leads, "the first to lead")
+        second.start()
         audit.mark()
         api.create(stack(), "one")
         eventually(lambda: complete(api, "shop"), "the stack to be made")
@@ -160,14 +154,13 @@ def test_of_two_operators_one_writes_and_the_other_takes_over(plane, kubeconfig,
 
 def test_a_lease_lost_ends_the_process(plane, kubeconfig, tmp_path) -> None:
     _, api = plane
-    operator = Operator(kubeconfig, tmp_path / "operator.log", *HOME)
-    operator.start()
-    eventually(operator.leads, "the operator to lead")
-    usurped = {"holderIdentity": "usurper", "renewTime": "2030-01-01T00:00:00.000000Z"}
-    api.patch("Lease", "inventory-system", "inventory-operator", {"spec": usurped})
-    assert operator.process is not None
-    assert operator.process.wait(PATIENCE) == 4
-    assert "the Lease is lost" in operator.log.read_text()
+    with Operator(kubeconfig, tmp_path / "operator.log", *HOME) as operator:
+        eventually(operator.leads, "the operator to lead")
+        usurped = {"holderIdentity": "usurper", "renewTime": "2030-01-01T00:00:00.000000Z"}
+        api.patch("Lease", "inventory-system", "inventory-operator", {"spec": usurped})
+        assert operator.process is not None
+        assert operator.process.wait(PATIENCE) == 4
+        assert "the Lease is lost" in operator.log.read_text()
 
 
 def test_a_single_namespace_install_works_with_exactly_its_role(plane, kubectl, tmp_path) -> None:
@@ -194,16 +187,18 @@ def test_a_single_namespace_install_works_with_exactly_its_role(plane, kubectl, 
 def test_missing_rights_are_named(plane, tmp_path) -> None:
     control_plane, _ = plane
     nobody = control_plane.user_kubeconfig("nobody")
-    operator = Operator(nobody, tmp_path / "operator.log")
-    operator.start(wait=False)
-    assert operator.process is not None
-    assert operator.process.wait(PATIENCE) == 3
+    with Operator(nobody, tmp_path / "operator.log").ending() as operator:
+        operator.start(wait=False)
+        assert operator.process is not None
+        assert operator.process.wait(PATIENCE) == 3
     assert "list inventorystacks.inventorystack.dev in every namespace" in operator.log.read_text()
 
 
 def test_a_missing_crd_is_named(tmp_path) -> None:
-    with ControlPlane(tmp_path / "plane", controller_manager=False) as control_plane:
-        operator = Operator(control_plane.kubeconfig, tmp_path / "operator.log")
+    with (
+        ControlPlane(tmp_path / "plane", controller_manager=False) as control_plane,
+        Operator(control_plane.kubeconfig, tmp_path / "operator.log").ending() as operator,
+    ):
         operator.start(wait=False)
         assert operator.process is not None
         assert operator.process.wait(PATIENCE) == 3

@@ -55,8 +55,8 @@ class Redis:
 @contextlib.contextmanager
 def running() -> Iterator[Redis]:
     redis = Redis()
-    redis.start()
     try:
+        redis.start()
         yield redis
     finally:
         redis.stop()

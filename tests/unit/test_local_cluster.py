@@ -10,6 +10,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from tests.framework import processes
 
 from devcluster import __main__, demo, install, preflight, progress, targets
 from devcluster.build import recipes
@@ -156,7 +157,7 @@ class TestServers:
         ours, others = tmp_path / "ours", tmp_path / "others"
         program = Path(sys.executable).name
         command = [sys.executable, "-c", "import time; time.sleep(60)", f"{ours}/x"]
-        with servers.start_bound(command, tmp_path / "log") as process:
+        with processes.ending(servers.start_bound(command, tmp_path / "log")) as process:
             wait_until(lambda: bool(servers.find([program], [ours])), "the process to be found", 10)
             assert servers.find([program], [others]) == []
             assert servers.find(["etcd"], [ours]) == []
