@@ -70,7 +70,7 @@ class Told:
         def found() -> list[Post]:
             return [p for p in self.posts.at(path) if p.attachment["title"].startswith(f"[{status}] {alert} ")]
 
-        (post,) = eventually(found, f"{status} {alert} at {path.split('/')[1]}")
+        (post,) = eventually(found, f"{status} {alert} at {path.split('/')[1]}", FIRES)
         return post
 
     def webhook(self, path: str, alert: str, receiver: str, status: str = "firing") -> Post:
@@ -80,7 +80,7 @@ class Told:
             posts = [p for p in self.posts.at(path) if (p.body["receiver"], p.body["status"]) == (receiver, status)]
             return [post for post in posts if alert in post.alerts]
 
-        (post,) = eventually(found, f"{status} {alert} at the webhook")
+        (post,) = eventually(found, f"{status} {alert} at the webhook", FIRES)
         return post
 
     def mail(self, alert: str, status: str = "FIRING") -> Mail:
@@ -89,5 +89,5 @@ class Told:
         def found() -> list[Mail]:
             return [m for m in self.mails.kept if m.message["Subject"].startswith(f"[{status}] {alert} ")]
 
-        (mail,) = eventually(found, f"the mail {status} {alert}")
+        (mail,) = eventually(found, f"the mail {status} {alert}", FIRES)
         return mail

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 from tests.framework import processes
-from tests.framework.api import PATIENCE, eventually
+from tests.framework.api import PATIENCE, Api, eventually
 
 from devcluster.build.binaries import binary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from devcluster.node.controlplane import ControlPlane
 
 ROOT = Path(__file__).parents[2]
 USER = "system:serviceaccount:{namespace}:inventory-operator"
@@ -36,6 +38,22 @@ def kustomized(kubectl: Path, variant: str) -> list[dict[str, Any]]:
         [kubectl, "kustomize", ROOT / "operator/deploy" / variant], check=True, capture_output=True, text=True
     ).stdout
     return [obj for obj in yaml.safe_load_all(text) if obj["kind"] not in {"Deployment", "Service"}]
+
+
+def prepare(control_plane: ControlPlane, kubectl: Path) -> Api:
+    """Install the CRD and the cluster-wide roles; return the administrator's client once the CRD is served."""
+    api = Api(control_plane.kubeconfig)
+    for obj in kustomized(kubectl, "cluster-wide"):
+        api.apply(obj, obj["metadata"].get("namespace"))
+    crd = yaml.safe_load((ROOT / "crds/inventorystacks.yaml").read_text())["metadata"]["name"]
+
+    def served() -> bool:
+        conditions = (api.get("CustomResourceDefinition", None, crd) or {}).get("status", {}).get("conditions", ())
+        listed = api.request("GET", "apis/inventorystack.dev/v1alpha1/inventorystacks")
+        return listed.ok and any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
+
+    eventually(served, "the CRD to be served")
+    return api
 
 
 def free_port() -> int:

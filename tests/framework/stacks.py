@@ -9,7 +9,14 @@ from tests.framework.api import condition
 if TYPE_CHECKING:
     from tests.framework.api import Api
 
+#: A stack on a database that is there, and the Secret with its URL: postgresql://shop:hunter2@db/shop.
+EXTERNAL = {"service": {"replicas": 2, "database": {"external": {"secretKeyRef": {"name": "db", "key": "url"}}}}}
+URL = "cG9zdGdyZXNxbDovL3Nob3A6aHVudGVyMkBkYi9zaG9w"
 NO_GRAFANA = {"grafana": {"enabled": False}}
+
+
+def database_secret(value: str = URL) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "data": {"url": value}}
 
 
 def pods(api: Api, namespace: str, name: str, component: str) -> list[dict[str, Any]]:

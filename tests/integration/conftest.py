@@ -6,9 +6,8 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from tests.framework.api import Api, condition, eventually
-from tests.framework.operators import ROOT, USER, Audit, Operator, kustomized
+from tests.framework.operators import USER, Audit, Operator, prepare
 
 from devcluster.build.binaries import binary
 from devcluster.node.controlplane import ControlPlane
@@ -23,22 +22,6 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def kubectl() -> Path:
     return binary("kubectl")
-
-
-def prepare(control_plane: ControlPlane, kubectl: Path) -> Api:
-    """Install the CRD and the cluster-wide roles; return the administrator's client once the CRD is served."""
-    api = Api(control_plane.kubeconfig)
-    for obj in kustomized(kubectl, "cluster-wide"):
-        api.apply(obj, obj["metadata"].get("namespace"))
-    crd = yaml.safe_load((ROOT / "crds/inventorystacks.yaml").read_text())["metadata"]["name"]
-
-    def served() -> bool:
-        conditions = (api.get("CustomResourceDefinition", None, crd) or {}).get("status", {}).get("conditions", ())
-        listed = api.request("GET", "apis/inventorystack.dev/v1alpha1/inventorystacks")
-        return listed.ok and any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
-
-    eventually(served, "the CRD to be served")
-    return api
 
 
 @pytest.fixture(scope="session")

@@ -7,20 +7,15 @@ import time
 
 import pytest
 from tests.framework.api import condition, eventually, stack
+from tests.framework.stacks import EXTERNAL, database_secret
 
 pytestmark = pytest.mark.xdist_group("operator")
 
-EXTERNAL = {"service": {"replicas": 2, "database": {"external": {"secretKeyRef": {"name": "db", "key": "url"}}}}}
 EVERYTHING = {
     **EXTERNAL,
     "service": {**EXTERNAL["service"], "autoscaling": {"minReplicas": 2, "maxReplicas": 4}},
     "ingress": {"hosts": {"service": "shop.example.com", "grafana": "g.example.com", "prometheus": "p.example.com"}},
 }
-URL = "cG9zdGdyZXNxbDovL3Nob3A6aHVudGVyMkBkYi9zaG9w"  # postgresql://shop:hunter2@db/shop
-
-
-def database_secret(value: str = URL) -> dict:
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "data": {"url": value}}
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ import time
 
 import pytest
 from tests.framework.api import PATIENCE, Api, condition, eventually, stack
-from tests.framework.operators import USER, Audit, Operator, kustomized
-from tests.integration.conftest import prepare
+from tests.framework.operators import USER, Audit, Operator, kustomized, prepare
 
 from devcluster.node.controlplane import ControlPlane
 

@@ -7,8 +7,7 @@ import copy
 import pytest
 import yaml
 from tests.framework.api import Api, condition, eventually, stack
-from tests.framework.operators import ROOT, USER, Audit, Operator
-from tests.integration.conftest import prepare
+from tests.framework.operators import ROOT, USER, Audit, Operator, prepare
 
 from devcluster.node.controlplane import ControlPlane
 

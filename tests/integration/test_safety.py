@@ -7,7 +7,7 @@ import json
 
 import pytest
 from tests.framework.api import condition, eventually, stack
-from tests.integration.test_children import EXTERNAL, URL, database_secret
+from tests.framework.stacks import EXTERNAL, URL, database_secret
 
 pytestmark = pytest.mark.xdist_group("operator")
 
