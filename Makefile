@@ -73,6 +73,10 @@ golden: $(venv) ## write everything that is made from sources anew: goldens, das
 	@$(bin)/python hack/reference.py
 	@$(bin)/pytest -q tests/golden --update-golden
 
+.PHONY: picture
+picture: ## draw the picture of the README anew, with Graphviz
+	@PYTHONPATH=. $(PYTHON) hack/picture.py
+
 .PHONY: lint
 lint: $(venv) ## ruff, mypy, import-linter
 	@$(bin)/ruff check
