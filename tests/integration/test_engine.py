@@ -201,4 +201,4 @@ def test_a_missing_crd_is_named(tmp_path) -> None:
         operator.start(wait=False)
         assert operator.process is not None
         assert operator.process.wait(PATIENCE) == 3
-        assert "kubectl apply -f crds/" in operator.log.read_text()
+        assert "kubectl apply --server-side -k crds" in operator.log.read_text()
