@@ -8,9 +8,11 @@ PYTHON ?= python3
 # embedded (default on Linux as root), kind (needs Docker), current (the current kubectl context, needs REGISTRY)
 CLUSTER ?=
 REGISTRY ?=
+# whether the demo has Grafana. auto (default): where its image can be had; on: in any case; off: not at all
+GRAFANA ?=
 # the address of a Prometheus whose data dashboards-preview draws instead of the demo's
 PROMETHEUS ?=
-export CLUSTER REGISTRY
+export CLUSTER REGISTRY GRAFANA
 
 cluster := $(PYTHON) -m devcluster
 bin := .venv/bin
@@ -23,7 +25,7 @@ lock = $(bin)/uv -q pip compile --universal --python-version 3.11 --generate-has
 
 .PHONY: help
 help: ## say what there is
-	@echo "usage: make TARGET [CLUSTER=embedded|kind|current] [REGISTRY=host/path]"; echo
+	@echo "usage: make TARGET [CLUSTER=embedded|kind|current] [REGISTRY=host/path] [GRAFANA=auto|on|off]"; echo
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo

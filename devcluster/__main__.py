@@ -25,6 +25,7 @@ examples:
   python3 -m devcluster up                       start the one-node cluster (seconds, once built)
   python3 -m devcluster images                   build our images and bring them there
   python3 -m devcluster install                  install the operator from them
+  python3 -m devcluster demo --grafana off       the demo without Grafana
   python3 -m devcluster kubectl -- get pods -A   the kubectl that was built with it
   python3 -m devcluster control-plane            an API server without a node, until Ctrl-C
   python3 -m devcluster --cluster current up     use the cluster of the current kubectl context
@@ -77,9 +78,14 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("install", help="build our images and install the operator from them").set_defaults(
         run=_install
     )
-    commands.add_parser("demo", help="a whole stack with traffic, in one go").set_defaults(
-        run=lambda it: demo.run(_target(it))
+    one = commands.add_parser("demo", help="a whole stack with traffic, in one go")
+    one.add_argument(
+        "--grafana",
+        default=os.environ.get("GRAFANA", ""),
+        metavar="|".join(demo.GRAFANA),
+        help="auto (default): with Grafana where its image can be had; on: in any case; off: without it ($GRAFANA)",
     )
+    one.set_defaults(run=_demo)
     commands.add_parser("demo-down", help="remove the demo; stops a cluster that is ours").set_defaults(
         run=lambda it: demo.remove(_target(it))
     )
@@ -114,6 +120,12 @@ def _install(parsed: argparse.Namespace) -> None:
     target = _target(parsed)
     install.install(Kubectl(target.kubeconfig()), target.load(), target.environment)
     print(f"the operator runs in the namespace {install.NAMESPACE}")
+
+
+def _demo(parsed: argparse.Namespace) -> None:
+    asked = demo.check_grafana(parsed.grafana)
+    variables = {"CLUSTER": parsed.cluster, "REGISTRY": os.environ.get("REGISTRY", ""), "GRAFANA": parsed.grafana}
+    demo.run(_target(parsed), asked, variables)
 
 
 def _kubectl(parsed: argparse.Namespace) -> None:

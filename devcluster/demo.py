@@ -7,60 +7,56 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from devcluster import install, traffic
-from devcluster.errors import ClusterError
+from devcluster import demoreport, demostack, install, traffic
+from devcluster.demoreport import Commands, Grafana
+from devcluster.demostack import NAMESPACE, STACK
+from devcluster.errors import ClusterError, RefusedError
 from devcluster.images.ownimages import SERVICE
 from devcluster.kubectl import Kubectl
 from devcluster.paths import REPO
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from devcluster.targets import Target
 
-NAMESPACE = STACK = "shop"
-_EXAMPLE = REPO / "examples" / "shop.yaml"
-_NEEDED = ("ServiceAvailable", "DatabaseAvailable", "PrometheusAvailable", "AlertmanagerAvailable")
-_OPTIONAL = "GrafanaAvailable"
-_NOT_PULLED = ("ImagePullBackOff", "ErrImagePull")
-_WAIT_SECONDS = 600
+#: Whether the stack has Grafana: where its image can be had, in any case, or not at all.
+GRAFANA = ("auto", "on", "off")
 _TRAFFIC_SECONDS = 10
 
-_NEXT = """
-What next (each line works when pasted; Ctrl-C ends a port-forward):
 
-  {kubectl} -n shop get invstack shop -o wide
-  {kubectl} -n shop get pods,services,pvc
-  {kubectl} -n shop port-forward svc/shop-inventory 5000      # http://localhost:5000
-  {kubectl} -n shop port-forward svc/shop-prometheus 9090     # http://localhost:9090
-  {kubectl} -n shop port-forward svc/shop-alertmanager 9093   # http://localhost:9093
-  {kubectl} -n shop port-forward svc/shop-grafana 3000        # http://localhost:3000, user admin, password:
-  {kubectl} -n shop get secret shop-grafana -o jsonpath='{{.data.admin-password}}' | base64 -d; echo
-  {kubectl} -n shop edit invstack shop                        # change it and watch
-  make -C {repo} demo-down                                    # stop and remove all of it
-"""
+def check_grafana(asked: str) -> str:
+    """Return `asked` when it is known; nothing means auto."""
+    if asked and asked not in GRAFANA:
+        raise RefusedError(f"GRAFANA={asked} is not known: it is one of {', '.join(GRAFANA)}")
+    return asked or "auto"
 
 
-def run(target: Target) -> None:
-    """Bring everything up and say how to use it; ClusterError when a needed part does not come."""
+def run(target: Target, asked: str, variables: Mapping[str, str]) -> None:
+    """Bring everything up and say how to use it; ClusterError when a needed part does not come.
+
+    `asked` is one of GRAFANA, `variables` are those of `make` that the next commands need.
+    """
     _say("starting the cluster" if target.up() else "the cluster is running")
     names = target.load()
     kubectl = Kubectl(target.kubeconfig())
     _say("installing the operator in the namespace " + install.NAMESPACE)
     changed = install.install(kubectl, names, target.environment)
-    _say(f"applying {_EXAMPLE.relative_to(REPO)} in the namespace {NAMESPACE}")
     kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+    grafana = find_grafana(target, kubectl, asked)
+    _say(f"applying {demostack.EXAMPLE.relative_to(REPO)} in the namespace {NAMESPACE}")
     existed = kubectl.succeeds("-n", NAMESPACE, "get", f"deployment/{STACK}-inventory")
-    kubectl("-n", NAMESPACE, "apply", "--server-side", "--force-conflicts", "-f", str(_EXAMPLE))
+    demostack.apply(kubectl, grafana=grafana.enabled)
     if existed and SERVICE in changed:
         kubectl("-n", NAMESPACE, "rollout", "restart", f"deployment/{STACK}-inventory")
         kubectl("-n", NAMESPACE, "rollout", "status", f"deployment/{STACK}-inventory", "--timeout=180s")
-    missing = _await_stack(kubectl)
+    grafana = await_stack(kubectl, grafana)
     _send_traffic(target.kubeconfig())
-    _tell(kubectl, target.kubeconfig(), missing)
+    _tell(kubectl, grafana, variables)
 
 
 def remove(target: Target) -> None:
@@ -77,38 +73,31 @@ def remove(target: Target) -> None:
     _say("the demo is gone")
 
 
-def pending(stack: dict[str, Any]) -> tuple[str, str]:
-    """Return (what is still waited for, what is missing for good); both empty when everything is available."""
-    conditions = {it["type"]: it for it in stack.get("status", {}).get("conditions", ())}
-    generation = stack["metadata"]["generation"]
-    stalled = conditions.get("Stalled", {})
-    if stalled.get("status") == "True":
-        raise ClusterError(f"the stack is stalled: {stalled.get('message')}")
-    for name in (*_NEEDED, _OPTIONAL):
-        condition = conditions.get(name)
-        if condition is None or condition.get("observedGeneration", generation) != generation:
-            return f"{name}: not reported yet", ""
-        if condition["status"] == "True":
-            continue
-        said = f"{name}: {condition.get('message') or condition.get('reason')}"
-        if name == _OPTIONAL and any(it in f"{condition.get('reason')} {said}" for it in _NOT_PULLED):
-            return "", said
-        return said, ""
-    return "", ""
+def find_grafana(target: Target, kubectl: Kubectl, asked: str) -> Grafana:
+    """Return whether the stack is to have Grafana; with auto that depends on whether its image can be had."""
+    image = demostack.grafana_image(demostack.apply(kubectl, grafana=True, dry_run=True))
+    grafana = Grafana(asked, image)
+    if asked != "auto":
+        return grafana
+    missing = target.missing_reason(image)
+    if missing:
+        _say("it can't be pulled here: the stack is applied without Grafana")
+    return replace(grafana, missing=missing)
 
 
-def _await_stack(kubectl: Kubectl) -> str:
-    """Wait until every part is available, saying what is waited for; return what can't be had here."""
-    deadline, last = time.monotonic() + _WAIT_SECONDS, ""
-    while time.monotonic() < deadline:
-        waiting, missing = pending(kubectl.json("-n", NAMESPACE, "get", "inventorystack", STACK))
-        if not waiting:
-            return missing
-        if waiting != last:
-            _say(f"waiting for {waiting}")
-            last = waiting
-        time.sleep(0.5)
-    raise ClusterError(f"after {_WAIT_SECONDS} s the stack still waits for {last}")
+def await_stack(kubectl: Kubectl, grafana: Grafana) -> Grafana:
+    """Wait until the stack is ready; with auto, a Grafana whose image can't be pulled after all is switched off."""
+    if grafana.enabled:
+        demostack.retry_pull(kubectl)
+    missing = demostack.wait(kubectl)
+    if not missing:
+        return grafana
+    grafana = replace(grafana, missing=missing)
+    if not grafana.enabled:
+        _say("Grafana's image can't be pulled: switching Grafana off")
+        demostack.apply(kubectl, grafana=False)
+        demostack.wait(kubectl)
+    return grafana
 
 
 def _send_traffic(kubeconfig: Path) -> None:
@@ -123,13 +112,14 @@ def _send_traffic(kubeconfig: Path) -> None:
     )
 
 
-def _tell(kubectl: Kubectl, kubeconfig: Path, missing: str) -> None:
+def _tell(kubectl: Kubectl, grafana: Grafana, variables: Mapping[str, str]) -> None:
     program = "kubectl" if shutil.which("kubectl") else str(kubectl.program)
+    commands = Commands((program, f"--kubeconfig={kubectl.kubeconfig}"), variables)
     print()
-    print(kubectl("-n", NAMESPACE, "get", "invstack"), end="")
-    print(_NEXT.format(kubectl=f"{program} --kubeconfig {kubeconfig}", repo=REPO))
-    if missing:
-        print(f"Everything works but Grafana: its image can't be pulled from here ({missing}).")
+    print(kubectl("-n", NAMESPACE, "get", "invstack", STACK))
+    if sentence := demoreport.about_grafana(grafana, commands):
+        print(sentence)
+    print(demoreport.what_next(grafana, commands))
 
 
 def _say(text: str) -> None:

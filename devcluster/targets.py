@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from devcluster import paths, preflight
 from devcluster.build import binaries
 from devcluster.errors import ClusterError, RefusedError
-from devcluster.images import builder, nodeimages
+from devcluster.images import builder, nodeimages, registry
 from devcluster.images.ownimages import OWN, OwnImage
 from devcluster.kubectl import Kubectl
 from devcluster.node import cleanup, onenode
@@ -44,6 +44,9 @@ class Target(Protocol):
 
     def load(self) -> dict[OwnImage, str]:
         """Bring our images there; return the names that pods there must use."""
+
+    def missing_reason(self, image: str) -> str:
+        """Return why pods there can't have `image`; empty when they can, and where only a pod's state tells."""
 
     def status(self) -> tuple[bool, str]:
         """Tell whether it works, and describe it."""
@@ -78,6 +81,11 @@ class Embedded:
             if there.get(image.name) != digest:
                 nodeimages.put(archive, {image.name: digest})
         return {image: image.name for image in OWN}
+
+    def missing_reason(self, image: str) -> str:
+        """Look into the node's store, and ask the image's registry."""
+        print(f"looking for the image {image} on the node and in its registry", file=sys.stderr, flush=True)
+        return registry.missing_reason(image)
 
     def status(self) -> tuple[bool, str]:
         """Describe programs and traces."""
@@ -128,6 +136,11 @@ class Kind:
         run(["kind", "load", "docker-image", "--name", _KIND_NAME, *names.values()])
         return names
 
+    def missing_reason(self, image: str) -> str:
+        """Leave it to the pods: the nodes pull, and what they can reach isn't what this machine can."""
+        del image
+        return ""
+
     def status(self) -> tuple[bool, str]:
         """Ask its API server."""
         return _ask(self.kubeconfig())
@@ -168,6 +181,11 @@ class Current:
     def load(self) -> dict[OwnImage, str]:
         """Push to $REGISTRY; a changed image has a new name there."""
         return builder.push(os.environ.get("REGISTRY", ""))
+
+    def missing_reason(self, image: str) -> str:
+        """Leave it to the pods: the nodes pull, and what they can reach isn't what this machine can."""
+        del image
+        return ""
 
     def status(self) -> tuple[bool, str]:
         """Ask its API server."""

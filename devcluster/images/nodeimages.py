@@ -45,6 +45,11 @@ def inputs() -> dict[str, str]:
     return found
 
 
+def has(name: str) -> bool:
+    """Tell whether the node has an image called exactly `name`."""
+    return run([*_ctr(), "images", "list", "--quiet", f'name=="{name}"']).split() == [name]
+
+
 def put(archive: Path, digests: dict[str, str]) -> None:
     """Put the images of `archive` on the node; `digests` says for each name what it was made from."""
     run([*_ctr(), "images", "import", archive])

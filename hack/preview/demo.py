@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from devcluster import targets, traffic
-from devcluster.demo import NAMESPACE, STACK
+from devcluster.demostack import NAMESPACE, STACK
 from preview.client import Client
 from preview.errors import PreviewError
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-import requests
 import yaml
-from tests.framework import processes
-from tests.framework.api import eventually
+from tests.framework import registry as registries
 from tests.framework.kube import Kube, restricted_pod
 
-from devcluster import install, preflight
+from devcluster import install
 from devcluster.build.binaries import binary
 from devcluster.images import builder
 from devcluster.images.ownimages import OPERATOR, SERVICE
@@ -25,34 +22,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("images")
 
-CONFIG = """\
-version: 0.1
-storage: {filesystem: {rootdirectory: %s}}
-http: {addr: "127.0.0.1:%d"}
-"""
-
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[str]:
-    preflight.require_packages({"docker-registry": "docker-registry"})
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    config = tmp_path / "config.yaml"
-    config.write_text(CONFIG % (tmp_path / "data", port))
-    with (
-        (tmp_path / "log").open("w") as log,
-        processes.running(["docker-registry", "serve", config], stdout=log, stderr=log),
-    ):
-        eventually(lambda: answers(port), "the registry")
-        yield f"localhost:{port}/team"
-
-
-def answers(port: int) -> bool:
-    try:
-        return requests.get(f"http://127.0.0.1:{port}/v2/", timeout=60).ok
-    except requests.ConnectionError:
-        return False
+    with registries.running(tmp_path) as address:
+        yield f"{address}/team"
 
 
 def test_images_go_through_the_registry(registry: str, namespace: Kube, tmp_path: Path) -> None:

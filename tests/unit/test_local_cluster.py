@@ -1,4 +1,4 @@
-"""The pure parts of devcluster: digests, time left, refusals, rules to undo, layers, what the demo waits for."""
+"""The pure parts of devcluster: digests, time left, refusals, rules to undo, layers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from tests.framework import processes
 
-from devcluster import __main__, demo, install, preflight, progress, targets
+from devcluster import __main__, install, preflight, progress, targets
 from devcluster.build import recipes
-from devcluster.errors import ClusterError, RefusedError
+from devcluster.errors import RefusedError
 from devcluster.images import archive, ownimages, standins
 from devcluster.images.ownimages import OPERATOR, SERVICE
 from devcluster.kubectl import wait_until
@@ -215,34 +215,3 @@ class TestImages:
         assert overlay["images"][0]["newName"] == "r:5000/inventory-operator"
         assert overlay["images"][0]["newTag"] == "1-a"
         assert "r:5000/inventory-service:1-b" in overlay["patches"][0]["patch"]
-
-
-def stack(**conditions: tuple[str, str]) -> dict:
-    listed = [
-        {"type": name, "status": status, "reason": reason, "message": reason, "observedGeneration": 2}
-        for name, (status, reason) in conditions.items()
-    ]
-    return {"metadata": {"generation": 2}, "status": {"conditions": listed}}
-
-
-GOOD = dict.fromkeys(demo._NEEDED, ("True", "Available"))
-
-
-class TestDemo:
-    def test_it_waits_for_what_is_not_reported_or_not_available(self) -> None:
-        assert demo.pending({"metadata": {"generation": 1}})[0] == "ServiceAvailable: not reported yet"
-        said = demo.pending(
-            stack(**{**GOOD, "PrometheusAvailable": ("False", "Starting")}, GrafanaAvailable=("True", ""))
-        )
-        assert said == ("PrometheusAvailable: Starting", "")
-
-    def test_a_grafana_that_cannot_be_pulled_is_missing_not_waited_for(self) -> None:
-        assert demo.pending(stack(**GOOD, GrafanaAvailable=("False", "Starting")))[0] == "GrafanaAvailable: Starting"
-        waiting, missing = demo.pending(stack(**GOOD, GrafanaAvailable=("False", "ImagePullBackOff")))
-        assert not waiting
-        assert "ImagePullBackOff" in missing
-        assert demo.pending(stack(**GOOD, GrafanaAvailable=("True", "Available"))) == ("", "")
-
-    def test_a_stalled_stack_ends_it(self) -> None:
-        with pytest.raises(ClusterError, match="stalled: spec"):
-            demo.pending(stack(Stalled=("True", "spec.x: no")))
