@@ -14,6 +14,7 @@ import requests
 import yaml
 from tests.framework import processes
 from tests.framework.api import eventually
+from tests.framework.configurations import parsed
 from tests.framework.rendered import ROOT, rendered, stack
 
 from devcluster.build.binaries import binary
@@ -41,13 +42,13 @@ def files(objects: Objects) -> dict[str, str]:
 
 
 def config(objects: Objects) -> dict[str, Any]:
-    parsed: dict[str, Any] = yaml.safe_load(files(objects)["alertmanager.yml"])
-    return parsed
+    found: dict[str, Any] = parsed(files(objects)["alertmanager.yml"])
+    return found
 
 
 def written(objects: Objects, folder: Path) -> Path:
     """Write the files below `folder` instead of POD_FOLDER, and return the path of the configuration."""
-    (folder / "config").mkdir()
+    (folder / "config").mkdir(parents=True)
     for name, text in files(objects).items():
         (folder / "config" / name).write_text(text.replace(POD_FOLDER, f"{folder}/"))
     return folder / "config" / "alertmanager.yml"
@@ -58,7 +59,7 @@ def alerts() -> dict[str, Labels]:
     """Return the labels of every alert that ships, by its name."""
     found = {}
     for file in RULES.glob("*.rules.yml"):
-        for group in yaml.safe_load(file.read_text())["groups"]:
+        for group in parsed(file.read_text())["groups"]:
             found |= {rule["alert"]: rule["labels"] for rule in group["rules"] if "alert" in rule}
     return found
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-import yaml
 from prometheus_client import REGISTRY
+from tests.framework.configurations import parsed
 from tests.framework.rendered import ROOT
 
 from inventory_operator import metrics
@@ -111,7 +111,7 @@ def recorded() -> set[str]:
 def alert_names() -> set[str]:
     """Return the alerts of all rule files."""
     files = sorted((ROOT / "templates/prometheus/config/reload").glob("*.rules.yml"))
-    groups = [group for file in files for group in yaml.safe_load(file.read_text("utf-8"))["groups"]]
+    groups = [group for file in files for group in parsed(file.read_text("utf-8"))["groups"]]
     return {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
 
 

@@ -1,6 +1,6 @@
 """The rule files that stacks render to, and what is in their expressions.
 
-It never judges them.
+It never judges them. What it returns is made once and shared: no test changes it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import yaml
-from tests.contract.test_configuration import config_map
+from tests.framework.configurations import config_map, parsed
 from tests.framework.rendered import FACTS, rendered, stack
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def rule_files(data: Files) -> Files:
 
 def groups(data: Files) -> Iterator[dict[str, Any]]:
     for text in data.values():
-        yield from yaml.safe_load(text)["groups"]
+        yield from parsed(text)["groups"]
 
 
 def rules(data: Files) -> Iterator[Rule]:
@@ -49,12 +48,14 @@ def rules(data: Files) -> Iterator[Rule]:
         yield from group["rules"]
 
 
+@cache
 def every_rule() -> list[Rule]:
     """Return each rule of either stack, once."""
     plain = list(rules(files()))
     return plain + [rule for rule in rules(files(slo=True)) if rule not in plain]
 
 
+@cache
 def alerts() -> dict[str, Rule]:
     return {rule["alert"]: rule for rule in every_rule() if "alert" in rule}
 

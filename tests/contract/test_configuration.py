@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import yaml
+from tests.contract.rulefiles import rule_files
+from tests.framework.configurations import MOUNTED, config_map, parsed, prometheus, scrape_jobs, written
 from tests.framework.rendered import FACTS, one, rendered, sets, stack
+from tests.framework.tools import Tool, good
 
 from inventory_operator.servicespec import Metrics
 from inventory_operator.userfiles import JOBS
@@ -16,40 +19,33 @@ from inventory_operator.userfiles import JOBS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.contract.conftest import Tool
 
-MOUNTED = "/etc/prometheus/config/"
-ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/"
-
-
-def config_map(objects: list[dict[str, Any]], component: str) -> dict[str, str]:
-    """Return the data of a component's ConfigMap; empty where the component is off."""
-    found = [obj for obj in objects if obj["kind"] == "ConfigMap" and obj["metadata"]["name"].endswith(component)]
-    return found[0]["data"] if found else {}
-
-
-def written(data: dict[str, str], folder: Path) -> Path:
-    """Write a ConfigMap as the kubelet would; promtool insists on a token and a CA that only a pod has."""
-    account = folder / "account"
-    account.mkdir()
-    for file in ("token", "ca.crt"):
-        (account / file).touch()
-    for key, text in data.items():
-        (folder / key).write_text(text.replace(MOUNTED, f"{folder}/").replace(ACCOUNT, f"{account}/"))
-    return folder
+@pytest.fixture(scope="module")
+def checked(promtool: Tool, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, str]:
+    """What promtool says of every file of every input; a file that a configuration names is judged twice."""
+    root = tmp_path_factory.mktemp("prometheus")
+    folders = [written(config_map(objects, "prometheus"), root / name) for name, objects in sets().items()]
+    configurations = [folder / "prometheus.yml" for folder in folders]
+    rules = [file for folder in folders for file in sorted(folder.glob("*.rules.yml"))]
+    found = promtool.check("check", "config", "--lint=all", "--lint-fatal", *configurations)
+    by_themselves = promtool.check("check", "rules", "--lint=all", "--lint-fatal", *rules)
+    return {file: found.get(file, "") + by_themselves.get(file, "") for file in (*configurations, *rules)}
 
 
 @pytest.mark.parametrize("name", sets())
-def test_prometheus_accepts_its_configuration(name: str, promtool: Tool, tmp_path: Path) -> None:
-    folder = written(config_map(sets()[name], "prometheus"), tmp_path)
-    promtool("check", "config", "--lint=all", "--lint-fatal", folder / "prometheus.yml")
-    promtool("check", "rules", "--lint=all", "--lint-fatal", *sorted(folder.glob("*.rules.yml")))
+def test_prometheus_accepts_its_configuration(name: str, checked: dict[Path, str]) -> None:
+    said = {file.name: text for file, text in checked.items() if file.parent.name == name}
+    assert said.keys() == {
+        "prometheus.yml",
+        *rule_files(config_map(sets()[name], "prometheus")),
+    }
+    assert [text for text in said.values() if not good(text)] == []
 
 
 @pytest.mark.parametrize("name", sets())
 def test_every_rule_file_is_there_and_read(name: str) -> None:
     data = config_map(sets()[name], "prometheus")
-    listed = {file.removeprefix(MOUNTED) for file in yaml.safe_load(data["prometheus.yml"])["rule_files"]}
+    listed = {file.removeprefix(MOUNTED) for file in prometheus(sets()[name])["rule_files"]}
     there = {key for key in data if key.endswith(".rules.yml")}
     objectives = "objectives.rules.yml" in there
     alerts = {"alerts.rules.yml", "operator.rules.yml", "burn.rules.yml" if objectives else "symptoms.rules.yml"}
@@ -61,14 +57,12 @@ def test_every_rule_file_is_there_and_read(name: str) -> None:
 def test_operators_alerts_need_an_operator_that_can_be_scraped() -> None:
     objects = rendered(stack(), dataclasses.replace(FACTS, operator_namespace=None))
     assert "operator" not in scrape_jobs(objects)
-    config = yaml.safe_load(config_map(objects, "prometheus")["prometheus.yml"])
-    assert MOUNTED + "operator.rules.yml" not in config["rule_files"]
+    assert MOUNTED + "operator.rules.yml" not in prometheus(objects)["rule_files"]
 
 
 def test_credentials_of_other_storage_are_where_the_pod_mounts_them() -> None:
     objects = sets()["inputs-everything"]
-    config = yaml.safe_load(config_map(objects, "prometheus")["prometheus.yml"])
-    first, second, third = config["remote_write"]
+    first, second, third = prometheus(objects)["remote_write"]
     pod = one(objects, "Deployment", "everything-prometheus")["spec"]["template"]["spec"]
     (mount,) = [m["mountPath"] for m in pod["containers"][0]["volumeMounts"] if m["name"] == "remote-write"]
     (volume,) = [v["projected"] for v in pod["volumes"] if v["name"] == "remote-write"]
@@ -86,23 +80,47 @@ def test_what_may_exceed_a_limit_has_one() -> None:
     assert {"target_limit", "label_limit"} <= scrape_jobs(sets()["default"])["annotated"].keys()
 
 
-@pytest.mark.parametrize("name", [name for name, objects in sets().items() if config_map(objects, "alertmanager")])
-def test_alertmanager_accepts_its_configuration(name: str, amtool: Tool, tmp_path: Path) -> None:
-    file = tmp_path / "alertmanager.yml"
-    file.write_text(config_map(sets()[name], "alertmanager")["alertmanager.yml"])
-    assert "SUCCESS" in amtool("check-config", file)
+ALERTING = [name for name, objects in sets().items() if config_map(objects, "alertmanager")]
 
 
-@pytest.mark.parametrize("interval", ["1s", "9s", "10s", "15s", "1m", "60s"])
-@pytest.mark.parametrize("size", ["512Mi", "1.5Gi", "10Gi", "7G", "1Pi", "1000000001"])
-def test_any_allowed_interval_and_size(interval: str, size: str, promtool: Tool, tmp_path: Path) -> None:
-    raw = stack(prometheus={"scrapeInterval": interval, "retention": "1y", "storage": {"size": size}})
-    promtool("check", "config", written(config_map(rendered(raw), "prometheus"), tmp_path) / "prometheus.yml")
+@pytest.fixture(scope="module")
+def alertmanagers(amtool: Tool, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What amtool says of the configuration of every input that has one."""
+    folder = tmp_path_factory.mktemp("alertmanager")
+    for name in ALERTING:
+        (folder / name).write_text(config_map(sets()[name], "alertmanager")["alertmanager.yml"])
+    return {file.name: said for file, said in amtool.check("check-config", *folder.iterdir()).items()}
 
 
-def scrape_jobs(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    config = yaml.safe_load(config_map(objects, "prometheus")["prometheus.yml"])
-    return {job["job_name"]: job for job in config["scrape_configs"]}
+@pytest.mark.parametrize("name", ALERTING)
+def test_alertmanager_accepts_its_configuration(name: str, alertmanagers: dict[str, str]) -> None:
+    assert good(alertmanagers[name]), alertmanagers[name]
+
+
+INTERVALS = ("1s", "9s", "10s", "15s", "1m", "60s")
+SIZES = ("512Mi", "1.5Gi", "10Gi", "7G", "1Pi", "1000000001")
+
+
+@pytest.fixture(scope="module")
+def ranges(promtool: Tool, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What promtool says of the configuration with each interval and size."""
+    root = tmp_path_factory.mktemp("ranges")
+    for interval, size in itertools.product(INTERVALS, SIZES):
+        raw = stack(prometheus={"scrapeInterval": interval, "retention": "1y", "storage": {"size": size}})
+        written(config_map(rendered(raw), "prometheus"), root / f"{interval}-{size}")
+    found = promtool.check("check", "config", *root.glob("*/prometheus.yml"))
+    # What is said of the rule files belongs to the configuration that names them.
+    return {
+        folder.name: "".join(said for file, said in found.items() if file.parent == folder) for folder in root.iterdir()
+    }
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+@pytest.mark.parametrize("size", SIZES)
+def test_any_allowed_interval_and_size(interval: str, size: str, ranges: dict[str, str]) -> None:
+    said = ranges[f"{interval}-{size}"]
+    assert "is valid prometheus config file syntax" in said
+    assert good(said), said
 
 
 def test_discovery_stays_in_the_own_namespace() -> None:
@@ -178,8 +196,7 @@ def test_of_cadvisor_only_containers_of_people_are_kept(container: str, image: s
 
 def test_a_fifth_of_the_volume_is_left_free() -> None:
     raw = stack(prometheus={"storage": {"size": "10Gi"}})
-    config = yaml.safe_load(config_map(rendered(raw), "prometheus")["prometheus.yml"])
-    assert config["storage"]["tsdb"]["retention"] == {"time": "200h", "size": "8589934592B"}
+    assert prometheus(rendered(raw))["storage"]["tsdb"]["retention"] == {"time": "200h", "size": "8589934592B"}
 
 
 def test_grafana_finds_each_file_where_its_configuration_says() -> None:
@@ -196,7 +213,7 @@ def test_grafana_finds_each_file_where_its_configuration_says() -> None:
         if source
         for item in source.get("items", everything)
     }
-    provider = yaml.safe_load(data["dashboard-provider.yaml"])["providers"][0]["options"]["path"]
+    provider = parsed(data["dashboard-provider.yaml"])["providers"][0]["options"]["path"]
     named = {line.split("{")[1].rstrip("}") for line in data["grafana.ini"].splitlines() if "$__file" in line}
     home = "/etc/inventory/dashboards/inventory-overview.json"
     assert f"default_home_dashboard_path = {home}" in data["grafana.ini"]
@@ -211,6 +228,6 @@ def test_grafana_finds_each_file_where_its_configuration_says() -> None:
 
 
 def test_exactly_one_default_datasource() -> None:
-    (source,) = yaml.safe_load(config_map(sets()["default"], "grafana")["datasource.yaml"])["datasources"]
+    (source,) = parsed(config_map(sets()["default"], "grafana")["datasource.yaml"])["datasources"]
     assert (source["uid"], source["isDefault"], source["url"]) == ("prometheus", True, "http://shop-prometheus:9090")
     assert source["jsonData"]["timeInterval"] == "10s"

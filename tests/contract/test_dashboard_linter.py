@@ -9,8 +9,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from tests.framework.boards import dashboards, queries, selectors, with_queries
+from tests.framework.configurations import parsed
 
 from dashboards.linter import FILE
 
@@ -27,7 +27,7 @@ def variables(board: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def excluded() -> dict[str, dict[str, Any]]:
-    exclusions: dict[str, dict[str, Any]] = yaml.safe_load(FILE.read_text("utf-8"))["exclusions"]
+    exclusions: dict[str, dict[str, Any]] = parsed(FILE.read_text("utf-8"))["exclusions"]
     return exclusions
 
 

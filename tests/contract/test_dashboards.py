@@ -26,7 +26,7 @@ from dashboards.runbook import FILE as RUNBOOK
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.contract.conftest import Tool
+    from tests.framework.tools import Tool
 
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 PER_PRODUCT = {

@@ -11,9 +11,9 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.contract import alertmanager, exported
 from tests.contract.rulefiles import every_rule, files, matchers_of, metrics_of, rules
-from tests.contract.test_configuration import config_map, scrape_jobs
 from tests.framework import processes
 from tests.framework.api import eventually
+from tests.framework.configurations import config_map, scrape_jobs
 from tests.framework.rendered import sets
 
 from devcluster.build.binaries import binary

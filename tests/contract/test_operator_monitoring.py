@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
-from tests.contract.test_configuration import scrape_jobs
+from tests.framework.configurations import parsed, scrape_jobs
 from tests.framework.rendered import FACTS, ROOT, sets
 
 from inventory_operator.naming import OPERATOR_METRICS
@@ -14,7 +13,7 @@ DEPLOY = ROOT / "operator/deploy"
 
 
 def load(file: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((DEPLOY / file).read_text("utf-8"))
+    found: dict[str, Any] = parsed((DEPLOY / file).read_text("utf-8"))
     return found
 
 

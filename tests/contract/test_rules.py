@@ -8,9 +8,8 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from tests.contract.rulefiles import PLAIN, Files, alerts, every_rule, files, groups, matchers_of, rule_files, rules
-from tests.contract.test_configuration import config_map, written
+from tests.framework.configurations import config_map, parsed, written
 from tests.framework.rendered import FACTS, ROOT, rendered, stack
 
 from inventory_operator.values import duration_seconds
@@ -20,7 +19,7 @@ from inventory_service.metrics import _BOUNDS, UNMATCHED
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.contract.conftest import Tool
+    from tests.framework.tools import Tool
 
 CASES = sorted((ROOT / "tests/contract/rules").glob("*.test.yml"))
 LINK = re.compile(
@@ -36,7 +35,7 @@ BOARDS = {
 
 
 def cases_of(case: Path) -> list[dict[str, Any]]:
-    loaded: list[dict[str, Any]] = yaml.safe_load(case.read_text("utf-8"))["tests"]
+    loaded: list[dict[str, Any]] = parsed(case.read_text("utf-8"))["tests"]
     return loaded
 
 
@@ -53,7 +52,7 @@ def links(raw: dict[str, Any], facts: Any = PLAIN) -> dict[str, str]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_rules_do_what_they_say(case: Path, promtool: Tool, tmp_path: Path) -> None:
-    slo = "burn.rules.yml" in yaml.safe_load(case.read_text("utf-8"))["rule_files"]
+    slo = "burn.rules.yml" in parsed(case.read_text("utf-8"))["rule_files"]
     folder = written(files(slo=slo), tmp_path)
     shutil.copy(case, folder)
     assert "SUCCESS" in promtool("test", "rules", folder / case.name)
@@ -65,7 +64,7 @@ def test_every_alert_has_a_case_that_fires_and_one_that_is_silent() -> None:
 
 
 def test_every_rule_file_is_tested() -> None:
-    used = {name for case in CASES for name in yaml.safe_load(case.read_text("utf-8"))["rule_files"]}
+    used = {name for case in CASES for name in parsed(case.read_text("utf-8"))["rule_files"]}
     assert used == files().keys() | files(slo=True).keys()
 
 

@@ -1,9 +1,13 @@
-"""The committed dashboards, taken apart for tests; it never knows how they were made."""
+"""The committed dashboards, taken apart for tests; it never knows how they were made.
+
+They are read once: no test changes them.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.framework.rendered import ROOT
@@ -38,6 +42,7 @@ class Selector(NamedTuple):
     matchers: list[tuple[str, str, str]]
 
 
+@cache
 def dashboards() -> dict[str, dict[str, Any]]:
     return {file.name: json.loads(file.read_text("utf-8")) for file in sorted(RELOAD.glob("*.json"))}
 

@@ -1,4 +1,7 @@
-"""What templates make of the examples and of the golden inputs; shared by the golden, contract and unit tests."""
+"""What templates make of the examples and of the golden inputs; shared by the golden, contract and unit tests.
+
+Inputs are read and rendered once: no test changes what `inputs` and `sets` return.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,14 @@ FACTS = render.Facts(
 )
 
 
+@cache
 def inputs() -> dict[str, dict[str, Any]]:
     """Return every stack that is rendered in tests, by a name that says where it comes from."""
     files = [*sorted((ROOT / "examples").glob("*.yaml")), *sorted((ROOT / "tests/golden/inputs").glob("*.yaml"))]
     found = {"default": {"metadata": {"name": "shop", "namespace": "shop"}, "spec": {}}}
     for file in files:
-        stacks = [obj for obj in yaml.safe_load_all(file.read_text("utf-8")) if obj and obj["kind"] == naming.KIND]
+        objects = yaml.load_all(file.read_text("utf-8"), Loader=yaml.CSafeLoader)
+        stacks = [obj for obj in objects if obj and obj["kind"] == naming.KIND]
         found |= {f"{file.parent.name}-{file.stem}" + (f"-{n}" if n else ""): obj for n, obj in enumerate(stacks)}
     return found
 

@@ -1,4 +1,7 @@
-"""Valid and invalid specs for the tests of parser, schema and operator, with the paths to be named."""
+"""Valid and invalid specs for the tests of parser, schema and operator, with the paths to be named.
+
+Schema and cases are read once: no test changes them.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,7 @@ class Case:
 @cache
 def schema() -> dict[str, Any]:
     """Return the OpenAPI schema of the custom resource."""
-    crd = yaml.safe_load(CRD_FILE.read_text())
+    crd = yaml.load(CRD_FILE.read_text(), Loader=yaml.CSafeLoader)
     found: dict[str, Any] = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     return found
 
@@ -59,8 +62,9 @@ def stack(spec: Any = None, name: str = "shop") -> dict[str, Any]:
     }
 
 
+@cache
 def _load(file: str) -> list[Case]:
-    entries = yaml.safe_load((_DATA / file).read_text())
+    entries = yaml.load((_DATA / file).read_text(), Loader=yaml.CSafeLoader)
     return [
         Case(
             entry["name"],
