@@ -1,18 +1,19 @@
-"""Fixtures of the service's tests: each test runs on SQLite and on a real PostgreSQL, on a database of its own."""
+"""Fixtures of the service's tests: each test runs on SQLite and on a real PostgreSQL, on a database of its own.
+
+A process of pytest has one PostgreSQL server, so the names of its databases meet nobody else's.
+"""
 
 from __future__ import annotations
 
 import itertools
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.framework import postgresql
+from tests.framework.service_app import prepared_app
+from tests.framework.service_database import copied_file, migrated_file, migrated_template
 
-from inventory_service import schema
-from inventory_service.app import create_app
 from inventory_service.context import Context, context_of
-from inventory_service.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,33 +35,50 @@ def cluster() -> Iterator[Cluster]:
         postgresql.stop(cluster)
 
 
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a migrated SQLite database, to be copied."""
+    return migrated_file(tmp_path_factory.mktemp("migrated"))
+
+
+@pytest.fixture(scope="session")
+def migrated(cluster: Cluster) -> str:
+    """The name of a migrated PostgreSQL database, to be copied."""
+    return migrated_template(cluster)
+
+
 @pytest.fixture
 def empty_postgresql(cluster: Cluster) -> str:
     """The name of an empty PostgreSQL database."""
     name = f"inventory_{next(_numbers)}"
-    cluster.execute("CREATE DATABASE {}", name)
+    cluster.create(name)
+    return name
+
+
+@pytest.fixture
+def migrated_postgresql(cluster: Cluster, migrated: str) -> str:
+    """The name of a migrated PostgreSQL database."""
+    name = f"inventory_{next(_numbers)}"
+    cluster.create(name, migrated)
     return name
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database of each kind."""
+    """The URL of a migrated database of each kind, without a row of ours."""
+    if request.param == "sqlite":
+        return copied_file(request.getfixturevalue("migrated_sqlite"), tmp_path)
+    cluster: Cluster = request.getfixturevalue("cluster")
+    return cluster.url(request.getfixturevalue("migrated_postgresql"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database of each kind, for what is about the preparation itself."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/inventory.db"
-    cluster = request.getfixturevalue("cluster")
+    cluster: Cluster = request.getfixturevalue("cluster")
     return cluster.url(request.getfixturevalue("empty_postgresql"))
-
-
-@contextmanager
-def prepared_app(database_url: str, **environment: str) -> Iterator[Flask]:
-    app = create_app(load({"DATABASE_URL": database_url, **environment}))
-    context = context_of(app)
-    try:
-        schema.prepare(context.database, context.settings)
-        context.lifecycle.obstacle = None
-        yield app
-    finally:
-        context.database.close()
 
 
 @pytest.fixture

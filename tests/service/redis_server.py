@@ -11,6 +11,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+from tests.framework.bound import bound
 from tests.framework.server import DEADLINE, free_port
 
 from devcluster import preflight
@@ -31,7 +32,7 @@ class Redis:
     def start(self) -> None:
         options = {"--port": str(self.port), "--bind": "127.0.0.1", "--save": "", "--appendonly": "no"}
         self._process = subprocess.Popen(
-            ["redis-server", "-", *(part for option in options.items() for part in option)],
+            bound("redis-server", "-", *(part for option in options.items() for part in option)),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
         )

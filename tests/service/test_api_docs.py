@@ -7,7 +7,7 @@ import shlex
 from html import unescape
 
 import pytest
-from tests.service.conftest import prepared_app
+from tests.framework.service_app import prepared_app
 
 
 @pytest.fixture

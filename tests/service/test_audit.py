@@ -12,23 +12,12 @@ import pytest
 import structlog
 from sqlalchemy import func, select, text
 from tests.framework.server import DEADLINE, serving
+from tests.framework.service_database import corrupt
 
 from inventory_service import audit, maintenance
 from inventory_service.database import Database
 from inventory_service.models import IdempotencyKey
 from inventory_service.settings import load
-
-
-def corrupt(database, statement):
-    """Do to the database what the service never would: without its triggers."""
-    with database.writing() as session:
-        if database.on_sqlite:
-            triggers = session.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars()
-            for trigger in triggers.all():
-                session.execute(text(f"DROP TRIGGER {trigger}"))
-        else:
-            session.execute(text("SET LOCAL session_replication_role = replica"))
-        session.execute(text(statement))
 
 
 @pytest.fixture

@@ -8,11 +8,10 @@ import re
 import pytest
 import requests
 from sqlalchemy import text
+from tests.framework.commands import call, run
 from tests.framework.server import serving
-from tests.service.conftest import prepared_app
-from tests.service.test_audit import corrupt
-from tests.service.test_settings import run
-from tests.service.test_tokens import bearer
+from tests.framework.service_app import bearer, prepared_app
+from tests.framework.service_database import corrupt
 
 from inventory_service.context import context_of
 from inventory_service.database import Database
@@ -29,9 +28,18 @@ def prepared(database_url):
     return database_url
 
 
-def command(prepared, *arguments):
-    ended = run(*arguments, DATABASE_URL=prepared)
-    return ended.returncode, ended.stdout, ended.stderr
+def command(database_url, *arguments):
+    """Return the exit code and both streams of a command, run within this process."""
+    return tuple(call(*arguments, DATABASE_URL=database_url))
+
+
+@pytest.fixture
+def broken(prepared):
+    """The URL of a prepared database with a product whose stock drifted."""
+    database = Database(load({"DATABASE_URL": prepared}).database_url, connections=1)
+    corrupt(database, "UPDATE products SET stock_level = 7 WHERE id = 2")
+    database.close()
+    return prepared
 
 
 def test_a_token_is_made_shown_used_and_revoked(prepared, tmp_path):
@@ -108,7 +116,7 @@ def test_what_is_asked_in_a_way_that_can_not_be(arguments, tmp_path):
 
 def test_every_command_explains_itself():
     for arguments in (("tokens",), ("tokens", "create"), ("audit",)):
-        shown = run(*arguments, "--help")
+        shown = call(*arguments, "--help")
         assert shown.returncode == 0
         for word in ("examples:", "exit codes:"):
             assert word in shown.stdout, arguments
@@ -120,14 +128,11 @@ def test_an_audit_of_a_sound_ledger(prepared):
     assert (status, json.loads(shown)) == (0, {"drift": 0, "products": [], "reservations": []})
 
 
-def test_an_audit_that_finds_something(prepared):
-    database = Database(load({"DATABASE_URL": prepared}).database_url, connections=1)
-    corrupt(database, "UPDATE products SET stock_level = 7 WHERE id = 2")
-    database.close()
-    status, shown, said = command(prepared, "audit")
+def test_an_audit_that_finds_something(broken):
+    status, shown, said = command(broken, "audit")
     assert (status, said) == (1, "")
     assert shown == "Product 2 (two): the stock is 7, its movements add up to 5.\n"
-    status, shown, _ = command(prepared, "audit", "-o", "json")
+    status, shown, _ = command(broken, "audit", "-o", "json")
     assert status == 1
     assert json.loads(shown)["drift"] == 1
     assert json.loads(shown)["products"][0]["product_id"] == 2
@@ -145,3 +150,36 @@ def test_a_damaged_file_is_no_drift(tmp_path):
     with prepared_app(str(tmp_path / "inventory.db")) as app, context_of(app).database.writing() as session:
         session.execute(text("DROP TABLE reservation_lines"))
     assert command(f"{tmp_path}/inventory.db", "audit")[0] == 3
+
+
+#: How a process ends does not depend on the kind of its database.
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("arguments", "status", "shown", "said"),
+    [
+        (("tokens", "create", "shop", "--scope", "read"), 0, r"inv_[A-Za-z0-9_-]{43}\n", ""),
+        (("tokens", "revoke", "nobody"), 1, "", r"There is no token named nobody[^\n]*\n"),
+        (("tokens", "create", "shop"), 2, "", r"usage: (?s:.)*--scope\n"),
+        (("audit",), 0, r"The stock of every product is the sum of its movements\.\n", ""),
+    ],
+    ids=["done", "failed", "usage", "audited"],
+)
+def test_a_process_ends_with_the_code_and_keeps_the_streams_apart(prepared, arguments, status, shown, said):
+    """What the other tests call within their own process, as a shell or a Job sees it."""
+    ended = run(*arguments, DATABASE_URL=prepared)
+    assert ended.returncode == status
+    assert re.fullmatch(shown, ended.stdout)
+    assert re.fullmatch(said, ended.stderr)
+
+
+@on_sqlite
+def test_the_process_of_an_audit_ends_with_what_it_found(broken, tmp_path):
+    assert tuple(run("audit", DATABASE_URL=broken)) == (
+        1, "Product 2 (two): the stock is 7, its movements add up to 5.\n", ""
+    )  # fmt: skip
+    untold = run("audit", DATABASE_URL=f"{tmp_path}/missing/inventory.db")
+    assert (untold.returncode, untold.stdout) == (3, "")
+    assert len(untold.stderr.splitlines()) == 1

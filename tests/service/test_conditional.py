@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.service.conftest import prepared_app
+from tests.framework.service_app import prepared_app
 
 ONE = "/api/products/{product_id}"
 CHANGES = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.service.conftest import prepared_app
+from tests.framework.service_app import prepared_app
 
 PRODUCT_FIELDS = {
     "id", "name", "sku", "description", "stock_level", "min_stock_threshold", "price", "created_at", "updated_at",

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
-from tests.service.conftest import prepared_app
+from tests.framework.service_app import prepared_app
+from tests.framework.service_database import copied_file
 
 PRODUCTS = "/api/export/products"
 MOVEMENTS = "/api/export/movements"
@@ -141,11 +142,12 @@ _folders = itertools.count(1)
 @pytest.mark.parametrize(("kind", "content_type"), [("csv", "text/csv"), ("jsonl", "application/x-ndjson")])
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(inventories)
-def test_what_was_exported_can_be_imported(tmp_path, kind, content_type, inventory):
+def test_what_was_exported_can_be_imported(tmp_path, migrated_sqlite, kind, content_type, inventory):
     """Into an empty inventory it makes the same products; into its own it changes nothing."""
     folder = tmp_path / str(next(_folders))
     folder.mkdir()
-    with prepared_app(f"sqlite:///{folder}/a.db") as app, prepared_app(f"sqlite:///{folder}/b.db") as other:
+    here, there = (copied_file(migrated_sqlite, folder, name) for name in ("a.db", "b.db"))
+    with prepared_app(here) as app, prepared_app(there) as other:
         client, elsewhere = app.test_client(), other.test_client()
         for number, fields in enumerate(inventory):
             answer = client.post("/api/products", json={"sku": f"-s-{number}", **fields})

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from sqlalchemy import event, select
 from tests.framework.server import DEADLINE
-from tests.service.conftest import prepared_app
+from tests.framework.service_app import prepared_app
 
 from inventory_service.models import Product, StockMovement
 from inventory_service.transfer.rows import MAX_ERRORS
@@ -218,9 +218,9 @@ def test_one_idempotency_key_imports_once(client, context):
     assert send(client, text, "?file_name=x", headers=headers).status_code == 422
 
 
-def test_who_creates_a_product_meanwhile_wins(cluster, empty_postgresql):
+def test_who_creates_a_product_meanwhile_wins(cluster, migrated_postgresql):
     """The import looks which products there are; just before it creates the others somebody else does."""
-    with prepared_app(cluster.url(empty_postgresql)) as app:
+    with prepared_app(cluster.url(migrated_postgresql)) as app:
         client, somebody_else = app.test_client(), app.test_client()
         meanwhile = [{"name": "Faster", "sku": "LAMP-2"}]
 
@@ -236,9 +236,9 @@ def test_who_creates_a_product_meanwhile_wins(cluster, empty_postgresql):
         assert send(client, "sku,name\nLAMP-1,Slower\nLAMP-2,Slower\n").json["created"] == 1
 
 
-def test_two_imports_of_the_same_new_products_dont_wait_in_a_circle(cluster, empty_postgresql):
+def test_two_imports_of_the_same_new_products_dont_wait_in_a_circle(cluster, migrated_postgresql):
     """Before its second batch each stops until the other one is there as well, or waits for a lock."""
-    url = cluster.url(empty_postgresql)
+    url = cluster.url(migrated_postgresql)
     batches = Counter()
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     with prepared_app(url) as app, psycopg.connect(url, autocommit=True) as watch:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 from tests.framework.server import DEADLINE
-from tests.service.conftest import prepared_app
+from tests.framework.service_app import prepared_app
 
 IDS = [1, 2, 3, 4, 5]
 LINES = [{"product_id": each, "delta": 1} for each in (4, 2, 5, 1, 3)]
@@ -18,9 +18,9 @@ FREE = "SELECT id FROM products FOR UPDATE SKIP LOCKED"
 
 
 @pytest.fixture
-def unordered(cluster, empty_postgresql):
-    cluster.use_no_index(empty_postgresql)
-    return cluster.url(empty_postgresql)
+def unordered(cluster, migrated_postgresql):
+    cluster.use_no_index(migrated_postgresql)
+    return cluster.url(migrated_postgresql)
 
 
 @pytest.mark.parametrize(

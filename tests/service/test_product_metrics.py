@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import update
-from tests.service.conftest import prepared_app
+from tests.framework.service_app import prepared_app
 from tests.service.scraping import OPENMETRICS, business, scrape, value
 
 from inventory_service.app import create_app
@@ -272,9 +272,9 @@ def gauge(stock, name="inventory_database_up"):
     return [sample.value for sample in family.samples]
 
 
-def test_a_scrape_does_not_wait_for_ever_for_another(cluster, empty_postgresql):
+def test_a_scrape_does_not_wait_for_ever_for_another(cluster, migrated_postgresql):
     """Nor does it say of the database what it doesn't know."""
-    with prepared_app(cluster.url(empty_postgresql)) as app:
+    with prepared_app(cluster.url(migrated_postgresql)) as app:
         collector = StockCollector(context_of(app).database, 10, patience=0.01)
 
         def impatient():
@@ -286,9 +286,9 @@ def test_a_scrape_does_not_wait_for_ever_for_another(cluster, empty_postgresql):
 
         assert impatient() == []
         assert gauge(collector.read()) == impatient() == [1]
-        cluster.cut_off(empty_postgresql)
+        cluster.cut_off(migrated_postgresql)
         assert gauge(collector.read()) == impatient() == [0]
-        cluster.bring_back(empty_postgresql)
+        cluster.bring_back(migrated_postgresql)
         assert gauge(collector.read()) == impatient() == [1]
 
 
@@ -297,15 +297,15 @@ def state(samples):
     return (*up, bool(business(samples)))
 
 
-def test_a_database_that_goes_and_comes_back(cluster, empty_postgresql):
-    with prepared_app(cluster.url(empty_postgresql)) as app:
+def test_a_database_that_goes_and_comes_back(cluster, migrated_postgresql):
+    with prepared_app(cluster.url(migrated_postgresql)) as app:
         client = app.test_client()
         product = create(client, "abc", stock_level=4)
         assert state(scrape(client)) == (1, 1, True)
-        cluster.cut_off(empty_postgresql)
+        cluster.cut_off(migrated_postgresql)
         for accept in ("", OPENMETRICS):
             assert state(scrape(client, accept)) == (0, 0, False)
-        cluster.bring_back(empty_postgresql)
+        cluster.bring_back(migrated_postgresql)
         # It is back as of yesterday, so to say.
         set_by_hand(context_of(app), product, stock_level=9, updated_at=datetime.now(UTC) - timedelta(days=1))
         assert level(client, product) == 9
@@ -315,7 +315,7 @@ def test_a_database_that_goes_and_comes_back(cluster, empty_postgresql):
         assert value(samples, "inventory_stock_collector_duration_seconds") > 0
 
 
-def test_a_database_without_our_tables_is_up(database_url):
-    app = create_app(load({"DATABASE_URL": database_url}))
+def test_a_database_without_our_tables_is_up(empty_database_url):
+    app = create_app(load({"DATABASE_URL": empty_database_url}))
     assert state(scrape(app.test_client())) == (1, 0, False)
     context_of(app).database.close()

@@ -15,10 +15,9 @@ import structlog
 from limits.errors import StorageError
 from prometheus_client import CollectorRegistry
 from tests.framework.server import serving
+from tests.framework.service_app import bearer, make_token, prepared_app
 from tests.service import redis_server
-from tests.service.conftest import prepared_app
 from tests.service.redis_server import PASSWORD
-from tests.service.test_tokens import bearer, make
 
 from inventory_service.counters import MemoryCounters
 from inventory_service.limits import RateLimiter, Window, new_limiter, seconds_until_free
@@ -102,7 +101,7 @@ def test_with_tokens_each_token_has_its_own_rate_and_strangers_are_counted(datab
     with prepared_app(database_url, RATE_LIMIT="2/hour", REQUIRE_TOKENS="true") as app:
         client = app.test_client()
         for name in ("one", "two"):
-            headers = bearer(make(app, name, "read"))
+            headers = bearer(make_token(app, name, "read"))
             assert [client.get("/api/products", headers=headers).status_code for _ in range(3)] == [200, 200, 429]
         wrong = bearer("inv_wrong")
         assert [client.get("/api/products", headers=wrong).status_code for _ in range(3)] == [401, 401, 429]

@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 import gzip
-from urllib.parse import urlsplit
 
-from tests.service.conftest import prepared_app
+from tests.framework.service_app import assert_refused, prepared_app
 
 from inventory_service.context import context_of
 
 BIG = int("9" * 400)
-
-
-def assert_refused(answer, status):
-    assert answer.status_code == status, answer.text
-    assert answer.mimetype == "application/problem+json"
-    body = answer.json
-    assert body["success"] is False
-    assert body["status"] == status
-    assert body["error"] == body["detail"]
-    assert body["error"].endswith(".")
-    assert body["title"]
-    assert urlsplit(body["type"]).scheme
-    assert body["instance"].startswith("/")
-    assert " " not in body["instance"]
 
 
 BAD_PRODUCTS = [

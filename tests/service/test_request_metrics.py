@@ -13,7 +13,7 @@ import pytest
 from flask import request
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
-from tests.service.conftest import prepared_app
+from tests.framework.service_app import prepared_app
 from tests.service.scraping import OPENMETRICS, families, scrape, value
 
 from inventory_service.metrics import METHODS, OTHER, UNMATCHED, RequestMetrics

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 from sqlalchemy import insert, text
-from tests.service.test_scrape_plans import Plans
+from tests.framework.service_database import Plans
 
 from inventory_service.models import Product, Reservation, ReservationLine
 

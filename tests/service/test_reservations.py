@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import update
-from tests.service.conftest import prepared_app
+from tests.framework.service_app import prepared_app
 
 from inventory_service.models import Reservation
 

@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
-from tests.service.conftest import prepared_app
+from tests.framework.service_app import prepared_app
 
 from inventory_service import schema
 from inventory_service.context import context_of
@@ -25,8 +25,8 @@ def test_the_migrations_make_what_the_models_say(context):
     assert difference == []
 
 
-def test_pods_that_start_at_once_migrate_and_load_once(database_url):
-    settings = load({"DATABASE_URL": database_url, "LOAD_SAMPLE_DATA": "true"})
+def test_pods_that_start_at_once_migrate_and_load_once(empty_database_url):
+    settings = load({"DATABASE_URL": empty_database_url, "LOAD_SAMPLE_DATA": "true"})
     databases = [Database(settings.database_url, connections=1) for _ in range(8)]
     start = threading.Barrier(len(databases))
 
@@ -46,8 +46,8 @@ def test_pods_that_start_at_once_migrate_and_load_once(database_url):
             database.close()
 
 
-def test_sample_data_shows_what_a_demo_needs(database_url):
-    with prepared_app(database_url, LOAD_SAMPLE_DATA="true") as app:
+def test_sample_data_shows_what_a_demo_needs(empty_database_url):
+    with prepared_app(empty_database_url, LOAD_SAMPLE_DATA="true") as app:
         figures = app.test_client().get("/api/products/analytics").json["analytics"]
     assert figures["total_products"] == 10
     assert figures["out_of_stock_count"] == 1
@@ -89,8 +89,8 @@ def test_a_pod_is_ready_beside_a_newer_one(client, context):
         assert session.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
 
 
-def test_a_migration_that_fails_leaves_nothing_behind(database_url):
-    settings = load({"DATABASE_URL": database_url})
+def test_a_migration_that_fails_leaves_nothing_behind(empty_database_url):
+    settings = load({"DATABASE_URL": empty_database_url})
     database = Database(settings.database_url, connections=1)
     try:
         with database.writing() as session:

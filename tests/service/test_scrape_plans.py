@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import psycopg
 import pytest
-from sqlalchemy import event, insert, text, update
-from tests.service.conftest import prepared_app
+from sqlalchemy import insert, text, update
+from tests.framework.service_app import prepared_app
+from tests.framework.service_database import Plans
 from tests.service.scraping import scrape
 
 from inventory_service.context import context_of
@@ -32,28 +33,6 @@ def change(context, product_id, **values):
     with context.database.writing() as session:
         wanted = update(Product).where(Product.id == product_id)
         session.execute(wanted.values(updated_at=datetime.now(UTC), **values))
-
-
-class Plans:
-    """How the database carries out each statement that it is given meanwhile."""
-
-    def __init__(self, database):
-        self.found = []
-        self._engine = database.engine
-        self._explain = "EXPLAIN QUERY PLAN " if database.on_sqlite else "EXPLAIN "
-
-    def __enter__(self):
-        event.listen(self._engine, "before_cursor_execute", self._note)
-        return self.found
-
-    def __exit__(self, *_error):
-        event.remove(self._engine, "before_cursor_execute", self._note)
-
-    def _note(self, _connection, cursor, statement, parameters, _context, _many):
-        if statement.startswith("SELECT"):
-            other = cursor.connection.cursor()
-            other.execute(self._explain + statement, parameters)
-            self.found.append("\n".join(str(row[-1]) for row in other.fetchall()))
 
 
 def test_the_first_scrape_reads_all_and_this_test_would_see_it(context, client):
@@ -81,13 +60,13 @@ def test_every_statement_of_a_scrape_goes_by_an_index(database_url, cap):
         assert any(index in plan for index in INDEXES), plan
 
 
-def test_postgresql_counts_no_scan_of_the_table(cluster, empty_postgresql):
+def test_postgresql_counts_no_scan_of_the_table(cluster, migrated_postgresql):
     def scans():
-        with psycopg.connect(cluster.url(empty_postgresql)) as connection:
+        with psycopg.connect(cluster.url(migrated_postgresql)) as connection:
             seen = "SELECT seq_scan, idx_scan FROM pg_stat_user_tables WHERE relname = 'products'"
             return connection.execute(seen).fetchone()
 
-    with prepared_app(cluster.url(empty_postgresql)) as app:
+    with prepared_app(cluster.url(migrated_postgresql)) as app:
         context, client = context_of(app), app.test_client()
         add_many(context)
         scrape(client)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
+from tests.framework.commands import run
 
 from inventory_service.settings import SettingsError, load
 
@@ -84,17 +82,6 @@ def test_a_url_file_that_can_not_be_used(tmp_path):
 
 def test_settings_never_show_the_password():
     assert "s3cret" not in repr(load({"DATABASE_URL": "postgresql://u:s3cret@h/d"}))
-
-
-def run(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "inventory_service", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
 
 
 def test_the_command_line_explains_itself():

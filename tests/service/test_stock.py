@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import text
-from tests.service.conftest import prepared_app
+from tests.framework.service_app import prepared_app
 
 MOVEMENT_FIELDS = {
     "id", "product_id", "product_name", "product_sku", "kind", "delta", "balance_after", "reason", "reference", "actor",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 from sqlalchemy import text
-from tests.service.conftest import prepared_app
+from tests.framework.service_app import prepared_app
 
 from inventory_service.context import context_of
 from inventory_service.database import UNAVAILABLE
@@ -33,14 +33,14 @@ def limits(app):
         ("&options=-c%20work_mem%3D5MB&options=-c%20lock_timeout%3D1s", ["10s", "1s", "30s", "5MB"]),
     ],
 )
-def test_options_in_the_url_are_added_to_ours(cluster, empty_postgresql, query, expected):
-    with prepared_app(cluster.url(empty_postgresql) + query) as app:
+def test_options_in_the_url_are_added_to_ours(cluster, migrated_postgresql, query, expected):
+    with prepared_app(cluster.url(migrated_postgresql) + query) as app:
         assert limits(app) == expected
 
 
 @pytest.mark.parametrize("limit", ["lock_timeout", "statement_timeout"])
-def test_a_row_that_is_held_is_not_waited_for_for_ever(cluster, empty_postgresql, limit):
-    url = cluster.url(empty_postgresql)
+def test_a_row_that_is_held_is_not_waited_for_for_ever(cluster, migrated_postgresql, limit):
+    url = cluster.url(migrated_postgresql)
     options = f"-c lock_timeout=0 -c statement_timeout=0 -c {limit}=200ms"
     with prepared_app(f"{url}&options={options}") as app, psycopg.connect(url) as somebody_else:
         client = app.test_client()
@@ -53,8 +53,8 @@ def test_a_row_that_is_held_is_not_waited_for_for_ever(cluster, empty_postgresql
         assert client.post("/api/products/1/restock", json={"quantity": 1}).json["product"]["stock_level"] == 6
 
 
-def test_a_statement_that_takes_too_long_is_cut_off(cluster, empty_postgresql):
-    with prepared_app(cluster.url(empty_postgresql) + "&options=-c%20statement_timeout%3D200ms") as app:
+def test_a_statement_that_takes_too_long_is_cut_off(cluster, migrated_postgresql):
+    with prepared_app(cluster.url(migrated_postgresql) + "&options=-c%20statement_timeout%3D200ms") as app:
         database = context_of(app).database
         with pytest.raises(UNAVAILABLE, match="statement timeout"), database.reading() as session:
             session.execute(text("SELECT pg_sleep(60)"))

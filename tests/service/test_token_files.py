@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 import structlog
-from tests.service.conftest import prepared_app
-from tests.service.test_tokens import bearer, make
+from tests.framework.service_app import bearer, make_token, prepared_app
 
 from inventory_service import schema
 from inventory_service.context import context_of
@@ -133,7 +132,7 @@ def test_without_the_setting_files_change_nothing(app, folder, database_url):
 
 
 def test_what_the_command_line_made_or_revoked_is_its_own(app, folder):
-    made = make(app, "shop", "read")
+    made = make_token(app, "shop", "read")
     put(folder, shop__write=ONE, other__admin=made, third__read=TWO)
     lines = prepare(app)
     assert {line.get("file") for line in lines if line["log_level"] == "error"} == {"shop.write", "other.admin"}

@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import event, select, text
 from tests.framework.server import serving
-from tests.service.conftest import prepared_app
-from tests.service.test_refusals import assert_refused
+from tests.framework.service_app import assert_refused, bearer, make_token, prepared_app
 
 from inventory_service.app import create_app
 from inventory_service.authentication import authenticate
@@ -26,18 +25,9 @@ def app(database_url):
         yield app
 
 
-def make(app, name, scope, expires_at=None):
-    with context_of(app).database.writing() as session:
-        return tokens.create(session, name, scope, expires_at, datetime.now(UTC))[1]
-
-
 def change(app, statement, **values):
     with context_of(app).database.writing() as session:
         session.execute(text(statement), values)
-
-
-def bearer(token):
-    return {"Authorization": f"Bearer {token}"}
 
 
 def failures(client):
@@ -95,7 +85,7 @@ def test_a_missing_and_a_wrong_token(client):
 
 
 def test_scopes(app, client):
-    headers = {scope: bearer(make(app, scope, scope)) for scope in tokens.SCOPES}
+    headers = {scope: bearer(make_token(app, scope, scope)) for scope in tokens.SCOPES}
     for scope in tokens.SCOPES:
         assert client.get("/api/products", headers=headers[scope]).status_code == 200
         assert client.head("/api/products", headers=headers[scope]).status_code == 200
@@ -114,7 +104,7 @@ def test_scopes(app, client):
 
 
 def test_the_token_is_the_actor_of_the_movement(app, client):
-    token = make(app, "shop-front", "write")
+    token = make_token(app, "shop-front", "write")
     client.post("/api/products", json=NEW, headers=bearer(token))
     client.post("/api/products/1/restock", json={"quantity": 2}, headers=bearer(token))
     change(app, "UPDATE api_tokens SET name = 'renamed'")
@@ -124,7 +114,7 @@ def test_the_token_is_the_actor_of_the_movement(app, client):
 
 def test_an_expired_and_a_revoked_token(app, client):
     soon = datetime.now(UTC) + timedelta(hours=1)
-    token = make(app, "soon", "read", soon)
+    token = make_token(app, "soon", "read", soon)
     assert client.get("/api/products", headers=bearer(token)).status_code == 200
     with context_of(app).database.writing() as session:
         session.scalars(select(ApiToken)).one().expires_at = datetime.now(UTC)
@@ -142,7 +132,7 @@ def test_an_expired_and_a_revoked_token(app, client):
 def test_a_revocation_takes_effect_at_once_on_all_replicas(app, database_url):
     other = create_app(load({"DATABASE_URL": database_url, "REQUIRE_TOKENS": "true"}))
     context_of(other).lifecycle.obstacle = None
-    token = make(app, "shop", "read")
+    token = make_token(app, "shop", "read")
     clients = [app.test_client(), other.test_client()]
     try:
         assert [each.get("/api/products", headers=bearer(token)).status_code for each in clients] == [200, 200]
@@ -154,7 +144,7 @@ def test_a_revocation_takes_effect_at_once_on_all_replicas(app, database_url):
 
 
 def test_the_last_use_is_written_once_a_minute(app, client):
-    token = make(app, "shop", "read")
+    token = make_token(app, "shop", "read")
     written = []
     event.listen(
         context_of(app).database.engine,
@@ -175,18 +165,18 @@ def test_the_last_use_is_written_once_a_minute(app, client):
 
 
 def test_reading_goes_on_where_nothing_can_be_written(app, client, database_url, request):
-    token = make(app, "shop", "read")
+    token = make_token(app, "shop", "read")
     if database_url.startswith("sqlite"):
         change(app, "CREATE TRIGGER full BEFORE UPDATE ON api_tokens BEGIN SELECT RAISE(ABORT, 'no'); END")
     else:
-        name = request.getfixturevalue("empty_postgresql")
+        name = request.getfixturevalue("migrated_postgresql")
         change(app, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
         context_of(app).database.engine.dispose()
     assert client.get("/api/products", headers=bearer(token)).status_code == 200
 
 
 def test_what_the_database_keeps_is_no_token(app):
-    token = make(app, "shop", "read")
+    token = make_token(app, "shop", "read")
     with context_of(app).database.reading() as session:
         row = session.execute(text("SELECT * FROM api_tokens")).one()
     assert token not in str(row)
@@ -199,7 +189,7 @@ def test_the_cookie_counts_outside_of_the_api_only(app, client):
     def page():
         return "page"
 
-    token = make(app, "person", "read")
+    token = make_token(app, "person", "read")
     client.set_cookie("inventory_token", token)
     assert client.get("/page").status_code == 200
     assert client.get("/api/products").status_code == 401
@@ -217,7 +207,7 @@ def test_the_cookie_counts_outside_of_the_api_only(app, client):
 
 
 def test_authenticate_is_for_the_login_page(app, client):
-    token = make(app, "person", "read")
+    token = make_token(app, "person", "read")
     with app.test_request_context("/login"):
         assert authenticate(token).name == "person"
         for text_ in ("", "inv_wrong", "ä", token + "x"):
@@ -225,8 +215,8 @@ def test_authenticate_is_for_the_login_page(app, client):
     assert failures(client)["invalid"] == 4
 
 
-def test_before_the_database_is_prepared_nobody_is_refused_for_good(database_url):
-    app = create_app(load({"DATABASE_URL": database_url, "REQUIRE_TOKENS": "true"}))
+def test_before_the_database_is_prepared_nobody_is_refused_for_good(empty_database_url):
+    app = create_app(load({"DATABASE_URL": empty_database_url, "REQUIRE_TOKENS": "true"}))
     try:
         answer = app.test_client().get("/api/products", headers=bearer("inv_some"))
         assert_refused(answer, 503)

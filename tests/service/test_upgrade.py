@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from sqlalchemy import inspect, text
-from tests.service.conftest import prepared_app
+from tests.framework.service_app import prepared_app
 
 from inventory_service import schema
 from inventory_service.context import context_of
@@ -81,9 +81,9 @@ LOW = [n for n in HISTORY if n % 10 and _product(n)["stock_level"] <= _product(n
 
 
 @pytest.fixture
-def first_version(database_url):
+def first_version(empty_database_url):
     """A database as the first version left it; the rows of its two tables, every column as the database gives it."""
-    database = Database(load({"DATABASE_URL": database_url}).database_url, connections=1)
+    database = Database(load({"DATABASE_URL": empty_database_url}).database_url, connections=1)
     config = schema._config()
     try:
         with database.writing() as session:
@@ -125,13 +125,13 @@ def _drift(app: Flask) -> int:
         return len(audit.examine(session))
 
 
-def test_every_product_and_every_restock_is_kept(database_url, first_version):
+def test_every_product_and_every_restock_is_kept(empty_database_url, first_version):
     columns = _columns(first_version)
     before = _rows(first_version, columns)
     assert [len(rows) for rows in before.values()] == [len(HISTORY), 3 * len(HISTORY)]
     assert "low_stock_since" not in columns["products"]
 
-    with prepared_app(database_url) as app:
+    with prepared_app(empty_database_url) as app:
         assert schema.is_current(first_version)
         assert _rows(first_version, columns) == before
         client = app.test_client()
@@ -141,8 +141,8 @@ def test_every_product_and_every_restock_is_kept(database_url, first_version):
         assert _drift(app) == 0
 
 
-def test_who_is_low_on_stock_is_known_and_not_counted_again(database_url, first_version):
-    with prepared_app(database_url) as app:
+def test_who_is_low_on_stock_is_known_and_not_counted_again(empty_database_url, first_version):
+    with prepared_app(empty_database_url) as app:
         client = app.test_client()
         low = {one["product"]["sku"]: one["low_stock_since"] for one in client.get("/api/low-stock").json["products"]}
         assert {sku: datetime.fromisoformat(since) for sku, since in low.items()} == {
@@ -161,11 +161,11 @@ def test_who_is_low_on_stock_is_known_and_not_counted_again(database_url, first_
     assert [line.split()[-1] for line in counted if f'product_id="{product_id}"' in line] == [f"{number % 4}.0"]
 
 
-def test_a_pod_of_the_first_version_goes_on_writing(database_url, first_version):
+def test_a_pod_of_the_first_version_goes_on_writing(empty_database_url, first_version):
     """What it sends names only the columns that it knows."""
     with first_version.reading() as session:
         products, movements = _tables(session.connection())
-    with prepared_app(database_url) as app:
+    with prepared_app(empty_database_url) as app:
         row = _product(7) | {"sku": "NEW-BY-OLD", "stock_level": 5}
         with first_version.writing() as session:
             product_id = session.execute(sa.insert(products).values(row).returning(products.c.id)).scalar_one()

@@ -7,9 +7,8 @@ from urllib.parse import quote
 
 import pytest
 from tests.framework.server import serving
+from tests.framework.service_app import bearer, make_token, prepared_app
 from tests.service.browser import running, visiting
-from tests.service.conftest import prepared_app
-from tests.service.test_tokens import bearer, make
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +87,7 @@ def test_errors_are_pages_for_people_and_problems_for_programs(client):
 
 def test_who_reads_sees_no_form_and_can_send_none(database_url):
     with prepared_app(database_url, REQUIRE_TOKENS="true") as app:
-        admin, reader = make(app, "ada", "admin"), make(app, "rita", "read")
+        admin, reader = make_token(app, "ada", "admin"), make_token(app, "rita", "read")
         client, body = app.test_client(), {"name": "Lamp", "sku": "LAMP", "stock_level": 20}
         product = client.post("/api/products", json=body, headers=bearer(admin)).json["product"]
         path = f"/products/{product['id']}"
@@ -108,7 +107,7 @@ def test_who_reads_sees_no_form_and_can_send_none(database_url):
 )
 def test_a_login_leads_to_our_own_pages_only(database_url, target):
     with prepared_app(database_url, REQUIRE_TOKENS="true") as app:
-        answer = app.test_client().post("/login", data={"token": make(app, "ada", "write"), "next": target})
+        answer = app.test_client().post("/login", data={"token": make_token(app, "ada", "write"), "next": target})
         assert (answer.status_code, answer.location) == (303, "/")
         cookie = answer.headers["Set-Cookie"]
         assert "HttpOnly" in cookie
@@ -118,7 +117,7 @@ def test_a_login_leads_to_our_own_pages_only(database_url, target):
 def test_logging_in_and_out_with_a_browser(tmp_path: Path):
     url = f"sqlite:///{tmp_path}/inventory.db"
     with prepared_app(url) as app:
-        token = make(app, "ada", "write")
+        token = make_token(app, "ada", "write")
     log = tmp_path / "log"
     with (
         serving(log, DATABASE_URL=url, REQUIRE_TOKENS="true", LOAD_SAMPLE_DATA="true") as server,
