@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: On Linux every distribution has it (util-linux); without it a program is only ended by its own fixture.
 _SETPRIV = shutil.which("setpriv")

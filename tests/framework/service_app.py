@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def prepared_app(database_url: str, **environment: str) -> Iterator[Flask]:
-    """Give the application on a database that it prepares as a pod does, which is quick where it was migrated before."""
+    """Give the application on a database that it prepares as a pod does; quick where that was done before."""
     app = create_app(load({"DATABASE_URL": database_url, **environment}))
     context = context_of(app)
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event, text
@@ -15,6 +14,8 @@ from inventory_service.database import Database
 from inventory_service.settings import load
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.framework.postgresql import Cluster
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import sync_playwright
+from tests.framework.server import DEADLINE
 
 from devcluster import preflight
 
@@ -55,7 +56,7 @@ def visiting(browser: Browser, url: str, size: tuple[int, int] = DESK, **options
     width, height = size
     settings = {"java_script_enabled": False, "base_url": url, "viewport": {"width": width, "height": height}}
     context: BrowserContext = browser.new_context(**(settings | options))
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(1000 * DEADLINE)
     page = context.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)

@@ -9,7 +9,7 @@ import pytest
 import requests
 from sqlalchemy import text
 from tests.framework.commands import call, run
-from tests.framework.server import serving
+from tests.framework.server import DEADLINE, serving
 from tests.framework.service_app import bearer, prepared_app
 from tests.framework.service_database import corrupt
 
@@ -49,7 +49,7 @@ def test_a_token_is_made_shown_used_and_revoked(prepared, tmp_path):
     with serving(tmp_path / "log", DATABASE_URL=prepared, REQUIRE_TOKENS="true") as server:
         headers = bearer(token.strip())
         answer = requests.post(
-            f"{server.url}/api/products/1/restock", json={"quantity": 1}, headers=headers, timeout=20
+            f"{server.url}/api/products/1/restock", json={"quantity": 1}, headers=headers, timeout=DEADLINE
         )
         assert answer.status_code == 200
         (listed,) = json.loads(command(prepared, "tokens", "list", "-o", "json")[1])

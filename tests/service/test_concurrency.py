@@ -7,34 +7,50 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from http.client import BadStatusLine, IncompleteRead
 
 import psutil
 import pytest
 import requests
 from sqlalchemy import func, select
-from tests.framework.server import serving
+from tests.framework.client import Client
+from tests.framework.server import DEADLINE, Server, serving
+from tests.framework.service_database import copied_file
 
 from inventory_service.database import Database
 from inventory_service.models import Product, StockMovement
 from inventory_service.settings import load
 
 CLIENTS, REQUESTS, THRESHOLD = 32, 200, 10
-FEW, TRIES, STORM = 50, 500, 64
+FEW, TRIES, STORM, KILLS = 50, 500, 64, 5
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def group(kind):
+    """One worker runs all tests of one kind of database, so that one set of servers serves them all."""
+    return pytest.param(kind, marks=pytest.mark.xdist_group(f"contended-{kind}"))
+
+
+@pytest.fixture(scope="module", params=[group("sqlite"), group("postgresql")])
 def service(request, tmp_path_factory):
     """Return the URLs of the servers and of their database: one on SQLite, two replicas on PostgreSQL."""
     folder = tmp_path_factory.mktemp("service")
     if request.param == "sqlite":
-        database_url, replicas = f"sqlite:///{folder}/inventory.db", 1
+        database_url, replicas = copied_file(request.getfixturevalue("migrated_sqlite"), folder), 1
     else:
         cluster = request.getfixturevalue("cluster")
-        cluster.execute("CREATE DATABASE {}", "contended")
+        cluster.create("contended", request.getfixturevalue("migrated"))
         database_url, replicas = cluster.url("contended"), 2
+    yield from replicated(folder, database_url, replicas)
+
+
+def replicated(folder, database_url, replicas):
+    """Run so many servers on one database, started side by side."""
     with ExitStack() as stack:
-        logs = [folder / f"{number}.log" for number in range(replicas)]
-        servers = [stack.enter_context(serving(log, DATABASE_URL=database_url)) for log in logs]
+        servers = [Server(folder / f"{number}.log", DATABASE_URL=database_url) for number in range(replicas)]
+        for server in servers:
+            stack.callback(server.stop)
+        for server in servers:
+            server.wait_for()
         yield [server.url for server in servers], database_url
 
 
@@ -43,12 +59,12 @@ def urls(service):
     return service[0]
 
 
-def in_parallel(urls, client):
-    """Run `client(session, url, random)` in as many threads as there are clients; return all that they return."""
+def in_parallel(urls, act):
+    """Run `act(client, random)` in as many threads as there are clients; return all that they return."""
 
     def run(number):
-        with requests.Session() as session:
-            return client(session, urls[number % len(urls)], random.Random(number))
+        with Client(urls[number % len(urls)]) as client:
+            return list(act(client, random.Random(number)))
 
     with ThreadPoolExecutor(CLIENTS) as clients:
         return [result for results in clients.map(run, range(CLIENTS)) for result in results]
@@ -68,7 +84,7 @@ def row_and_ledger(database_url, product):
 
 def create(url, sku, **fields):
     body = {"name": "Contended", "sku": sku, "min_stock_threshold": THRESHOLD, **fields}
-    return requests.post(f"{url}/api/products", json=body, timeout=20).json()["product"]
+    return requests.post(f"{url}/api/products", json=body, timeout=DEADLINE).json()["product"]
 
 
 def test_no_delta_is_lost(service):
@@ -76,15 +92,15 @@ def test_no_delta_is_lost(service):
     urls, database_url = service
     product = create(urls[0], "moved", stock_level=7)
 
-    def client(session, url, rng):
+    def act(client, rng):
         for _ in range(REQUESTS):
             delta = rng.choice([each for each in range(-9, 10) if each])
             body = {"delta": delta, "reason": "x"}
-            answer = session.post(f"{url}/api/products/{product['id']}/adjust", json=body)
-            assert answer.status_code in {200, 409}, answer.text
-            yield delta if answer.status_code == 200 else 0
+            answer = client.send("POST", f"/api/products/{product['id']}/adjust", body)
+            assert answer.status in {200, 409}, answer.body
+            yield delta if answer.status == 200 else 0
 
-    deltas = in_parallel(urls, client)
+    deltas = in_parallel(urls, act)
     accepted = [delta for delta in deltas if delta]
     row, ledger = row_and_ledger(database_url, product)
     assert len(ledger) == 1 + len(accepted)
@@ -100,7 +116,8 @@ def test_no_delta_is_lost(service):
     assert row.out_of_stock_alerts == out > 0
     for url in urls:
         assert (
-            requests.get(f"{url}/api/products/{product['id']}", timeout=20).json()["product"]["stock_level"] == balance
+            requests.get(f"{url}/api/products/{product['id']}", timeout=DEADLINE).json()["product"]["stock_level"]
+            == balance
         )
 
 
@@ -117,14 +134,10 @@ def rows_and_sums(database_url, ids):
 
 
 @pytest.fixture
-def unordered(cluster, tmp_path):
+def unordered(cluster, migrated_postgresql, tmp_path):
     """Two replicas on a PostgreSQL that gives rows an order only where it is asked for."""
-    cluster.execute("CREATE DATABASE {}", "unordered")
-    cluster.use_no_index("unordered")
-    database_url = cluster.url("unordered")
-    with ExitStack() as stack:
-        servers = [stack.enter_context(serving(tmp_path / f"{each}.log", DATABASE_URL=database_url)) for each in "ab"]
-        yield [server.url for server in servers], database_url
+    cluster.use_no_index(migrated_postgresql)
+    yield from replicated(tmp_path, cluster.url(migrated_postgresql), 2)
 
 
 def test_batches_over_the_same_products_never_wait_in_a_circle(unordered):
@@ -132,15 +145,15 @@ def test_batches_over_the_same_products_never_wait_in_a_circle(unordered):
     urls, database_url = unordered
     ids = [create(urls[0], f"batch-{each}", stock_level=5)["id"] for each in range(5)]
 
-    def client(session, url, rng):
+    def act(client, rng):
         for _ in range(FEW):
             deltas = {each: rng.choice([-9, -4, 8, 13]) for each in rng.sample(ids, rng.randint(2, 5))}
             lines = [{"product_id": each, "delta": delta} for each, delta in deltas.items()]
-            answer = session.post(f"{url}/api/movements", json={"lines": lines, "reason": "x"})
-            assert answer.status_code in {200, 409}, answer.text
-            yield deltas if answer.status_code == 200 else {}
+            answer = client.send("POST", "/api/movements", {"lines": lines, "reason": "x"})
+            assert answer.status in {200, 409}, answer.body
+            yield deltas if answer.status == 200 else {}
 
-    accepted = in_parallel(urls, client)
+    accepted = in_parallel(urls, act)
     assert {} in accepted
     stocks = [5 + sum(deltas.get(each, 0) for deltas in accepted) for each in ids]
     assert rows_and_sums(database_url, ids) == [(stock, stock) for stock in stocks]
@@ -160,16 +173,16 @@ def test_of_two_takes_of_all_there_is_one_succeeds(urls, ways):
     prefix = "-".join(way.__name__ for way in ways)[:15]
     rows = "".join(f"{prefix}-{number},Pair,5\n" for number in range(TRIES))
     file = {"data": f"sku,name,stock_level\n{rows}", "headers": {"Content-Type": "text/csv"}}
-    assert requests.post(f"{urls[0]}/api/import/products", timeout=20, **file).json()["created"] == TRIES
-    products = requests.get(f"{urls[0]}/api/products", params={"q": f"{prefix}-"}, timeout=20).json()["products"]
-    together = threading.Barrier(2)
+    assert requests.post(f"{urls[0]}/api/import/products", timeout=DEADLINE, **file).json()["created"] == TRIES
+    products = requests.get(f"{urls[0]}/api/products", params={"q": f"{prefix}-"}, timeout=DEADLINE).json()["products"]
+    together = threading.Barrier(2, timeout=DEADLINE)
 
     def take(number):
-        with requests.Session() as session:
+        with Client(urls[number % len(urls)]) as client:
             for product in products:
                 path, body = ways[number](product["id"])
                 together.wait()
-                yield session.post(urls[number % len(urls)] + path, json=body, timeout=20).status_code
+                yield client.send("POST", path, body).status
 
     with ThreadPoolExecutor(2) as clients:
         answers = list(zip(*clients.map(lambda number: list(take(number)), range(2)), strict=True))
@@ -180,15 +193,16 @@ def test_of_two_takes_of_all_there_is_one_succeeds(urls, ways):
 
 def storm(urls, product, key, number=STORM):
     """Send one restock so many times at once; return the answers, None for one that never came."""
-    start = threading.Barrier(number)
+    start = threading.Barrier(number, timeout=DEADLINE)
 
     def send(each):
-        start.wait()
-        path = f"{urls[each % len(urls)]}/api/products/{product['id']}/restock"
-        try:
-            return requests.post(path, json={"quantity": 5}, headers={"Idempotency-Key": key}, timeout=20)
-        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
-            return None
+        with Client(urls[each % len(urls)]) as client:
+            start.wait()
+            path, headers = f"/api/products/{product['id']}/restock", {"Idempotency-Key": key}
+            try:
+                return client.send("POST", path, {"quantity": 5}, headers)
+            except (ConnectionError, BadStatusLine, IncompleteRead):
+                return None
 
     with ThreadPoolExecutor(number) as clients:
         return list(clients.map(send, range(number)))
@@ -199,43 +213,38 @@ def test_a_storm_of_one_idempotency_key_moves_stock_once(service):
     product = create(urls[0], "stormy", stock_level=0)
     for tries in range(5):
         answers = storm(urls, product, f"storm-{tries}")
-        assert {answer.status_code for answer in answers} <= {200, 409}
-        bodies = {answer.content for answer in answers if answer.status_code == 200}
+        assert {answer.status for answer in answers} <= {200, 409}
+        bodies = {answer.body for answer in answers if answer.status == 200}
         assert len(bodies) == 1
-        assert all("request-in-flight" in answer.text for answer in answers if answer.status_code == 409)
+        assert all(b"request-in-flight" in answer.body for answer in answers if answer.status == 409)
     row, ledger = row_and_ledger(database_url, product)
     assert row.stock_level == 25
     assert len(ledger) == 5
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_a_kill_in_the_storm_loses_and_doubles_nothing(request, tmp_path, kind):
-    database_url = f"sqlite:///{tmp_path}/inventory.db"
-    if kind == "postgresql":
-        cluster = request.getfixturevalue("cluster")
-        cluster.execute("CREATE DATABASE {}", "killed")
-        database_url = cluster.url("killed")
-    acknowledged = tries = lost = 0
-    product = None
-    while tries < 5:
-        with serving(tmp_path / f"{tries}.log", DATABASE_URL=database_url) as server:
+def test_a_kill_in_the_storm_loses_and_doubles_nothing(database_url, tmp_path):
+    """Five times: the server that starts after one kill is the one that is killed next."""
+    acknowledged, lost = 0, 0
+    product, answers = None, []
+    for number in range(1 + KILLS):
+        with serving(tmp_path / f"{number}.log", DATABASE_URL=database_url) as server:
             product = product or create(server.url, "killed")
-            killer = threading.Timer(0.02 * (1 + tries), kill, [server])
-            killer.start()
-            answers = storm([server.url], product, f"key-{tries}")
-            killer.join()
-        lost += answers.count(None)
-        with serving(tmp_path / f"{tries}-again.log", DATABASE_URL=database_url) as server:
-            # Whoever got no answer asks again: done once, whether or not it was done before.
-            again = storm([server.url], product, f"key-{tries}", 1)[0]
-            assert again.status_code == 200
-            assert {answer.content for answer in answers if answer is not None and answer.ok} <= {again.content}
-        tries += 1
-        acknowledged += 5
+            if number > 0:
+                # Whoever got no answer asks again: done once, whether or not it was done before.
+                again = storm([server.url], product, f"key-{number - 1}", 1)[0]
+                assert again.status == 200
+                assert {answer.body for answer in answers if answer is not None and answer.status < 400} <= {again.body}
+                acknowledged += 5
+            if number < KILLS:
+                killer = threading.Timer(0.02 * (1 + number), kill, [server])
+                killer.start()
+                answers = storm([server.url], product, f"key-{number}")
+                killer.join()
+                lost += answers.count(None)
     assert lost > 0, "every kill came too late"
     row, ledger = row_and_ledger(database_url, product)
     assert row.stock_level == acknowledged == sum(line.delta for line in ledger)
-    assert len(ledger) == tries
+    assert len(ledger) == KILLS
 
 
 def kill(server):
@@ -251,16 +260,16 @@ def test_restocks_and_counts_agree_with_the_ledger_and_the_alerts(service):
     product = create(urls[0], "counted", stock_level=12)
     path = f"/api/products/{product['id']}"
 
-    def client(session, url, rng):
+    def act(client, rng):
         for _ in range(FEW):
             if rng.random() < 0.5:
-                answer = session.put(url + path, json={"stock_level": rng.randint(0, 2 * THRESHOLD)})
+                answer = client.send("PUT", path, {"stock_level": rng.randint(0, 2 * THRESHOLD)})
             else:
-                answer = session.post(f"{url}{path}/restock", json={"quantity": rng.randint(1, 5)})
-            assert answer.status_code == 200, answer.text
+                answer = client.send("POST", f"{path}/restock", {"quantity": rng.randint(1, 5)})
+            assert answer.status == 200, answer.body
             yield answer.json()["product"]["stock_level"]
 
-    levels = in_parallel(urls, client)
+    levels = in_parallel(urls, act)
     row, ledger = row_and_ledger(database_url, product)
     assert len(ledger) == 1 + CLIENTS * FEW
     balance = crossings = 0
@@ -272,25 +281,25 @@ def test_restocks_and_counts_agree_with_the_ledger_and_the_alerts(service):
     assert sorted(levels) == sorted(line.balance_after for line in ledger[1:])
     assert row.low_stock_alerts == crossings > 0
     for url in urls:
-        metrics = requests.get(f"{url}/metrics", timeout=20).text
+        metrics = requests.get(f"{url}/metrics", timeout=DEADLINE).text
         labels = f'product_id="{product["id"]}",product_name="Contended"'
         assert f"low_stock_alerts_total{{{labels}}} {float(crossings)}\n" in metrics
 
 
 def test_of_many_creations_of_one_sku_one_succeeds(urls):
-    def client(session, url, rng):
+    def act(client, rng):
         for number in range(5):
-            yield session.post(f"{url}/api/products", json={"name": "Same", "sku": f"same-{number}"}).status_code
+            yield client.send("POST", "/api/products", {"name": "Same", "sku": f"same-{number}"}).status
 
-    answers = in_parallel(urls, client)
+    answers = in_parallel(urls, act)
     assert sorted(answers) == [201] * 5 + [400] * (5 * (CLIENTS - 1))
 
 
 def test_of_many_changes_of_one_version_one_succeeds(urls):
     path = f"/api/products/{create(urls[0], 'versioned')['id']}"
-    etag = requests.get(urls[0] + path, timeout=20).headers["ETag"]
+    etag = requests.get(urls[0] + path, timeout=DEADLINE).headers["ETag"]
 
-    def client(session, url, rng):
-        yield session.put(url + path, json={"stock_level": rng.randint(0, 9)}, headers={"If-Match": etag}).status_code
+    def act(client, rng):
+        yield client.send("PUT", path, {"stock_level": rng.randint(0, 9)}, {"If-Match": etag}).status
 
-    assert sorted(in_parallel(urls, client)) == [200] + [412] * (CLIENTS - 1)
+    assert sorted(in_parallel(urls, act)) == [200] + [412] * (CLIENTS - 1)

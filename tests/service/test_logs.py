@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.framework.server import DEADLINE
 
 SAYS = """
 import logging
@@ -30,7 +31,7 @@ other.warning("%s of %s", 1, "2")
 
 def said(level: str) -> list[dict[str, str]]:
     done = subprocess.run(
-        [sys.executable, "-c", SAYS.format(level=level)], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", SAYS.format(level=level)], capture_output=True, text=True, check=True, timeout=DEADLINE
     )
     assert not done.stderr
     assert "local-pa55word" not in done.stdout

@@ -14,7 +14,7 @@ import requests
 import structlog
 from limits.errors import StorageError
 from prometheus_client import CollectorRegistry
-from tests.framework.server import serving
+from tests.framework.server import DEADLINE, serving
 from tests.framework.service_app import bearer, make_token, prepared_app
 from tests.service import redis_server
 from tests.service.redis_server import PASSWORD
@@ -115,7 +115,7 @@ def test_two_servers_share_a_store(redis, tmp_path):
     ):
         urls = itertools.cycle([one.url, two.url])
         with ThreadPoolExecutor(8) as threads:
-            ask = lambda url: requests.get(f"{url}/api/products", timeout=20)  # noqa: E731 - used once
+            ask = lambda url: requests.get(f"{url}/api/products", timeout=DEADLINE)  # noqa: E731 - used once
             answers = list(threads.map(ask, itertools.islice(urls, 60)))
         statuses = [answer.status_code for answer in answers]
         assert (statuses.count(200), statuses.count(429)) == (20, 40)
@@ -148,7 +148,7 @@ def test_a_store_that_goes_and_comes_back(redis, tmp_path):
             assert server.get("/readyz").status_code == 200
         finally:
             redis.start()
-        until = time.monotonic() + 30
+        until = time.monotonic() + DEADLINE
         while server.get("/api/products").status_code == 200:
             assert time.monotonic() < until
             time.sleep(0.1)
