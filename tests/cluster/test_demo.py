@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,3 +68,10 @@ def test_a_registry_that_is_not_there_says_so(image: str) -> None:
     nodeimages.drop(image)
     elsewhere = image.replace(f":{port}/", ":1/")
     assert registry.missing_reason(elsewhere).endswith("connect: connection refused")
+
+
+def test_a_registry_that_never_answers_is_not_waited_for(cluster: Kube) -> None:
+    del cluster
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        image = f"localhost:{silent.getsockname()[1]}/team/small:1"
+        assert registry.missing_reason(image, 1) == "no answer from its registry within 1 s"
