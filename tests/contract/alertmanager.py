@@ -5,6 +5,7 @@ It changes nothing of what is rendered but the folders.
 
 from __future__ import annotations
 
+import itertools
 from contextlib import contextmanager
 from functools import cache
 from socket import socket
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 import yaml
 from tests.framework import processes
-from tests.framework.api import eventually
+from tests.framework.api import PATIENCE, eventually
 from tests.framework.configurations import parsed
 from tests.framework.rendered import ROOT, rendered, stack
 
@@ -69,14 +70,22 @@ class Running:
 
     def __init__(self, url: str) -> None:
         self._url = f"{url}/api/v2/alerts"
+        self._numbers = itertools.count()
 
     def fire(self, *alerts: dict[str, Any]) -> None:
         """Send alerts as Prometheus does."""
-        requests.post(self._url, json=alerts, timeout=10).raise_for_status()
+        requests.post(self._url, json=alerts, timeout=PATIENCE).raise_for_status()
+
+    def settle(self) -> None:
+        """Wait until all that was fired is taken into account: Alertmanager does so after it has answered, in order."""
+        stack = f"settled{next(self._numbers)}"
+        for name in ("ProductOutOfStock", "ProductLowStock"):
+            self.fire({"labels": alerts()[name] | {"alertname": name, "namespace": stack, "stack": stack}})
+        eventually(lambda: (stack, "ProductLowStock") in self.held_back(), "what was fired to be looked at")
 
     def held_back(self) -> set[tuple[str, str]]:
         """Return stack and name of each alert that another one holds back."""
-        shown = requests.get(self._url, timeout=10).json()
+        shown = requests.get(self._url, timeout=PATIENCE).json()
         held = [alert["labels"] for alert in shown if alert["status"]["inhibitedBy"]]
         return {(labels["stack"], labels["alertname"]) for labels in held}
 
@@ -103,6 +112,6 @@ def running(objects: Objects, folder: Path, **settings: str) -> Iterator[Running
 
 def _ready(url: str) -> bool:
     try:
-        return requests.get(f"{url}/-/ready", timeout=5).ok
+        return requests.get(f"{url}/-/ready", timeout=PATIENCE).ok
     except requests.ConnectionError:
         return False

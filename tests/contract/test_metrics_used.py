@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.contract import alertmanager, exported
 from tests.contract.rulefiles import every_rule, files, matchers_of, metrics_of, rules
 from tests.framework import processes
-from tests.framework.api import eventually
+from tests.framework.api import PATIENCE, eventually
 from tests.framework.configurations import config_map, scrape_jobs
 from tests.framework.rendered import sets
 
@@ -80,7 +80,7 @@ def test_labels_of_the_service_and_the_operator_exist() -> None:
 
 def test_alertmanager_exports_it(tmp_path: Path) -> None:
     with alertmanager.running(sets()["default"], tmp_path) as running:
-        shown = exposed(requests.get(running._url.replace("/api/v2/alerts", "/metrics"), timeout=10).text)
+        shown = exposed(requests.get(running._url.replace("/api/v2/alerts", "/metrics"), timeout=PATIENCE).text)
     assert exported.ALERTMANAGER - shown.keys() == set()
     assert "integration" in shown["alertmanager_notifications_total"]
     assert "integration" in shown["alertmanager_notifications_failed_total"]
@@ -115,7 +115,7 @@ def test_prometheus_exports_it(tmp_path: Path) -> None:
 
 def _shown(address: str) -> Exposed:
     try:
-        return exposed(requests.get(f"http://{address}/metrics", timeout=10).text)
+        return exposed(requests.get(f"http://{address}/metrics", timeout=PATIENCE).text)
     except requests.ConnectionError:
         return {}
 

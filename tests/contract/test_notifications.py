@@ -59,6 +59,7 @@ def test_one_trouble_is_told_once(silent: Running) -> None:
     """Of any two alerts that fire together, which one is held back."""
     pairs = list(itertools.combinations(sorted(alerts()), 2))
     silent.fire(*(alert(name, stack="-".join(pair)) for pair in pairs for name in pair))
+    silent.settle()
     expected = {
         ("-".join(sorted((source, target))), target) for source, targets in HOLDS_BACK.items() for target in targets
     }
@@ -73,6 +74,7 @@ def test_other_products_and_other_stacks_are_told(silent: Running) -> None:
         alert("ServicePodDown", stack="one"),
         alert("InventoryDown", stack="two"),
     )
+    silent.settle()
     assert not {stack for stack, _ in silent.held_back()} & {"one", "two"}
 
 
@@ -81,8 +83,10 @@ def test_critical_holds_back_the_warning_about_the_same_thing_only(silent: Runni
         alert("Mine", stack="three", severity="critical", pod="a"),
         alert("Mine", stack="three", severity="warning", pod="b"),
     )
+    silent.settle()
     assert ("three", "Mine") not in silent.held_back()
     silent.fire(alert("Mine", stack="three", severity="warning", pod="a"))
+    silent.settle()
     assert ("three", "Mine") in silent.held_back()
 
 
@@ -190,14 +194,16 @@ def test_pagerduty_gets_what_its_api_wants(everybody: Told) -> None:
 
 
 def test_the_heartbeat_beats_and_is_for_nobody_else(everybody: Told) -> None:
-    (first,) = eventually(lambda: everybody.posts.at("/heartbeat"), "the heartbeat")
+    first, *_ = eventually(lambda: everybody.posts.at("/heartbeat"), "the heartbeat")
     assert first.alerts == {"Watchdog"}
     told = str([post.body for post in everybody.posts.at("/slack")] + [str(m.message) for m in everybody.mails.kept])
     assert "Watchdog" not in told
 
 
 def test_who_is_muted_is_told_nothing(everybody: Told) -> None:
-    eventually(lambda: [m for m in everybody.mails.kept if "Warned" in m.message["Subject"]], "the others to be told")
+    eventually(
+        lambda: [m for m in everybody.mails.kept if "Warned" in m.message["Subject"]], "the others to be told", WAIT
+    )
     assert not everybody.posts.at("/webhook")
 
 

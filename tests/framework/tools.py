@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -45,7 +46,13 @@ class Tool:
 
     def _run(self, *arguments: str | Path) -> tuple[int, str]:
         done = subprocess.run(
-            [self._program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+            [self._program, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            # Less garbage collection: a fifth of the CPU time of `promtool test rules`, for 100 MB of memory.
+            env={**os.environ, "GOGC": "400"},
         )
         return done.returncode, done.stdout
 

@@ -63,7 +63,7 @@ def test_check_speaks_json(monkeypatch, capsys, bad) -> None:
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
 def test_render_prints_the_same_objects_as_yaml_and_json(monkeypatch, capsys, file) -> None:
     assert run(monkeypatch, "render", file) == 0
-    objects = list(yaml.safe_load_all(capsys.readouterr().out))
+    objects = list(yaml.load_all(capsys.readouterr().out, Loader=yaml.CSafeLoader))
     assert run(monkeypatch, "render", "-o", "json", file) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["kind"] == "List"
@@ -82,7 +82,9 @@ def test_render_takes_the_namespace_from_the_file_before_the_flag(monkeypatch, c
         }
         file.write_text(yaml.safe_dump(stack))
         assert run(monkeypatch, "render", "-n", "flag", file) == 0
-        namespaces = {obj["metadata"].get("namespace") for obj in yaml.safe_load_all(capsys.readouterr().out)}
+        namespaces = {
+            obj["metadata"].get("namespace") for obj in yaml.load_all(capsys.readouterr().out, Loader=yaml.CSafeLoader)
+        }
         assert namespaces == {expected, None}
 
 

@@ -74,7 +74,7 @@ def changes() -> list[bool]:
 async def watch(cluster, store, changes) -> AsyncIterator[ClusterWatch]:
     watch = ClusterWatch(cluster, store, None, lambda: changes.append(watch.served), **IMPATIENT)
     task = asyncio.create_task(watch.follow())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await watch.known.wait()
     yield watch
     task.cancel()
@@ -82,7 +82,7 @@ async def watch(cluster, store, changes) -> AsyncIterator[ClusterWatch]:
 
 
 async def until(check: Any) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not check():  # noqa: ASYNC110 - what is waited for is the other task's, and it sets no Event
             await asyncio.sleep(0.001)
 

@@ -158,7 +158,7 @@ class TestServers:
         program = Path(sys.executable).name
         command = [sys.executable, "-c", "import time; time.sleep(60)", f"{ours}/x"]
         with processes.ending(servers.start_bound(command, tmp_path / "log")) as process:
-            wait_until(lambda: bool(servers.find([program], [ours])), "the process to be found", 10)
+            wait_until(lambda: bool(servers.find([program], [ours])), "the process to be found", 60)
             assert servers.find([program], [others]) == []
             assert servers.find(["etcd"], [ours]) == []
             found = servers.find([program], [ours])

@@ -146,6 +146,6 @@ async def test_a_retry_comes_and_a_later_one_takes_the_place_of_an_earlier_one()
     async with workers(queue, 1, gate):
         queue.add_later(A, 3600)
         queue.add_later(A, 0.001)
-        await asyncio.wait_for(gate.reached.wait(), 5)
+        await asyncio.wait_for(gate.reached.wait(), 60)
         await asyncio.sleep(0.01)
     assert gate.begun == [A]
