@@ -10,12 +10,11 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
+from devcluster import debian
 from devcluster.errors import RefusedError
 from devcluster.paths import REPO
-from devcluster.shell import run
 
 #: Program or file -> the Debian package that has it.
 NODE_PACKAGES = {
@@ -58,15 +57,11 @@ def missing(packages: dict[str, str]) -> list[str]:
 def require_packages(packages: dict[str, str]) -> None:
     """Install the missing ones where that can be done; refuse with the exact command where not."""
     wanted = missing(packages)
-    if not wanted:
-        return
-    command = ["apt-get", "install", "-y", "--no-install-recommends", *wanted]
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise RefusedError(f"missing programs; install them with: sudo apt-get update && sudo {' '.join(command)}")
-    print(f"installing Debian packages: {' '.join(wanted)}", file=sys.stderr)
-    env = {"DEBIAN_FRONTEND": "noninteractive"}
-    run(["apt-get", "update"], env=env)
-    run(command, env=env)
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        debian.install(sorted({*wanted, *debian.unfinished(packages.values())}))
+    elif wanted:
+        command = f"sudo apt-get install -y --no-install-recommends {' '.join(wanted)}"
+        raise RefusedError(f"missing programs; install them with: sudo apt-get update && {command}")
     still = missing(packages)
     if still:
         raise RefusedError(f"apt-get installed {', '.join(still)} but its programs are not on PATH")

@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 _MINUTE = 60
 #: Seconds between two lines for somebody who reads a log; a terminal gets its line rewritten each second.
 _LOG_EVERY = 20.0
+#: How many weighted seconds of work this machine must have done until its own pace counts as much as the measured one.
+_TRUST = 3.0
+#: A step that takes longer than expected, and doesn't say how far it is, is thought to need this share more.
+_AT_LEAST = 0.25
 
 
 def duration(seconds: float) -> str:
@@ -23,51 +27,64 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if rest else f"{minutes} min"
 
 
-def time_left(done: float, spent: float, remaining: float, current: float) -> float:
-    """Return the seconds left: measured weights, scaled by how this machine did so far.
-
-    `done`, `remaining`: weights of the steps finished and not yet finished (the current one included);
-    `spent`: seconds that the finished ones took; `current`: seconds already spent on the current one.
-    """
-    pace = spent / done if done else 1.0
-    return max(1.0, remaining * pace - current)
+def pace(elapsed: float, done: float) -> float:
+    """Return the seconds that this machine needs for one second of weight; near 1 until it has done something."""
+    return (elapsed + _TRUST) / (done + _TRUST)
 
 
 @dataclass
 class Progress:
-    """Steps with weights (seconds measured on two cores); `begin` and `finish` each, `tick` while waiting."""
+    """Steps with weights (seconds measured on two cores); `begin` and `finish` each, `tick` while waiting.
+
+    A step that knows tells which share of it is done: then the time left is true at any pace from the beginning.
+    """
 
     weights: dict[str, float]
-    started: dict[str, float] = field(default_factory=dict)
-    took: dict[str, float] = field(default_factory=dict)
+    _step: str = ""
+    _finished: dict[str, float] = field(default_factory=dict)  # step -> weight
+    _began: float = field(default_factory=time.monotonic)
+    _step_began: float = 0.0
+    _share: float | None = None
+    _detail: str = ""
     _printed: float = 0.0
 
     def begin(self, step: str) -> None:
         """Start `step` and say so."""
-        self.started[step] = self._printed = time.monotonic()
-        self._say(step)
+        self._step, self._share, self._detail = step, None, ""
+        self._step_began = self._printed = time.monotonic()
+        self._say()
 
-    def tick(self, step: str) -> None:
-        """Say how `step` goes, now and then."""
+    def tick(self, share: float | None = None, detail: str = "") -> None:
+        """Say how the step goes, now and then; `share`, from 0 to 1, is how much of it is done."""
+        self._share, self._detail = share, detail
         now = time.monotonic()
         if now - self._printed >= (1.0 if sys.stderr.isatty() else _LOG_EVERY):
             self._printed = now
-            self._say(step)
+            self._say()
 
-    def finish(self, step: str) -> None:
-        """End `step` and say how long it took."""
-        self.took[step] = time.monotonic() - self.started[step]
-        self._write(f"{step}: done in {duration(self.took[step])}", final=True)
+    def finish(self, cpu: float | None = None) -> None:
+        """End the step and say how long it took, and how much of all cores."""
+        used = "" if cpu is None else f" ({round(cpu)} s CPU)"
+        self._finished[self._step] = self.weights[self._step]
+        self._write(f"{self._step}: done in {duration(time.monotonic() - self._step_began)}{used}", final=True)
 
-    def left(self, step: str) -> float:
+    def left(self) -> float:
         """Return the seconds left for this step and those after it."""
-        done = sum(self.weights[name] for name in self.took)
-        remaining = sum(weight for name, weight in self.weights.items() if name not in self.took)
-        return time_left(done, sum(self.took.values()), remaining, time.monotonic() - self.started[step])
+        now = time.monotonic()
+        elapsed, on_step = now - self._began, now - self._step_began
+        before, weight = sum(self._finished.values()), self.weights[self._step]
+        after = sum(it for step, it in self.weights.items() if step not in {*self._finished, self._step})
+        if self._share is not None:
+            done = before + weight * min(1.0, self._share)
+            return (weight * (1 - min(1.0, self._share)) + after) * pace(elapsed, done)
+        here = max(weight * pace(elapsed - on_step, before) - on_step, on_step * _AT_LEAST)
+        done = before + weight * on_step / (on_step + here)
+        return here + after * pace(elapsed, done)
 
-    def _say(self, step: str) -> None:
-        place = f"[{len(self.took) + 1}/{len(self.weights)}]"
-        self._write(f"{place} {step} ... about {duration(self.left(step))} left for everything", final=False)
+    def _say(self) -> None:
+        place = f"[{len(self._finished) + 1}/{len(self.weights)}]"
+        detail = f", {self._detail}" if self._detail else ""
+        self._write(f"{place} {self._step}{detail} ... about {duration(self.left())} left for everything", final=False)
 
     def _write(self, text: str, *, final: bool) -> None:
         if sys.stderr.isatty():

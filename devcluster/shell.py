@@ -1,6 +1,6 @@
 """Runs programs and turns their failure into one sentence.
 
-Never starts anything that outlives the call: that is `servers`.
+Starts nothing that outlives the call: that is `servers`. What must not outlive this process is run by `bound`.
 """
 
 from __future__ import annotations
@@ -23,21 +23,24 @@ def run(
     *,
     stdin: str = "",
     env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
     timeout: float | None = None,
+    detached: bool = False,
 ) -> str:
-    """Return what `argv` printed on standard output; ClusterError with its last lines when it fails."""
+    """Return what `argv` printed on standard output; ClusterError with its last lines when it fails.
+
+    A `detached` program is not interrupted by Ctrl-C: what it does can't be broken off.
+    """
     command = [str(word) for word in argv]
     try:
         done = subprocess.run(
             command,
             input=stdin,
             env={**os.environ, **(env or {})},
-            cwd=cwd,
             timeout=timeout,
             capture_output=True,
             text=True,
             check=False,
+            start_new_session=detached,
         )
     except FileNotFoundError as error:
         raise ClusterError(f"{command[0]}: no such program") from error

@@ -7,24 +7,28 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from devcluster import lock, paths, preflight
-from devcluster.build.recipes import Recipe, recipe_of, select
+from devcluster.build.gotool import GoTool
+from devcluster.build.recipes import Recipe, recipe_of, runs, select
 from devcluster.errors import ClusterError
 from devcluster.progress import Progress
 
-_POLL = 0.5
-_KEPT_LINES = 15
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _KEPT_SECONDS = 30 * 24 * 3600
+#: Weights are seconds on two cores, recipes know CPU seconds.
+_CORES = 2
 
 
 def folder(recipe: Recipe) -> Path:
     """Return the folder of the binaries of `recipe`, whether it is built or not."""
-    return paths.cache() / "bin" / f"{recipe.name}-{recipe.digest}"
+    return _folders() / f"{recipe.name}-{recipe.digest}"
 
 
 def is_built(recipe: Recipe) -> bool:
@@ -41,65 +45,66 @@ def binary(name: str) -> Path:
     return path
 
 
-def ensure(words: list[str]) -> None:
-    """Build what `words` (groups or recipe names; nothing means all) stand for and is not in the cache."""
-    wanted = [recipe for recipe in select(words) if not is_built(recipe)]
+def missing(words: list[str]) -> list[Recipe]:
+    """Return what of `words` (groups or recipe names; nothing means all) is not in the cache."""
+    return [recipe for recipe in select(words) if not is_built(recipe)]
+
+
+def ensure(words: list[str], check: Callable[[], None] = lambda: None) -> None:
+    """Build what of `words` is not in the cache; `check` is called now and then, what it raises ends the build."""
     for recipe in select(words):
-        if recipe not in wanted:
+        if is_built(recipe):
             os.utime(folder(recipe))  # still in use: see _forget_old
-    if not wanted:
+    if not missing(words):
         return
     go = preflight.require_go()
     with lock.exclusive(paths.cache() / "build.lock"):
-        wanted = [recipe for recipe in wanted if not is_built(recipe)]
-        progress = Progress({recipe.name: recipe.seconds for recipe in wanted})
-        for recipe in wanted:
-            progress.begin(recipe.name)
-            _build(go, recipe, progress)
-            progress.finish(recipe.name)
         _forget_old()
+        wanted = runs(missing(words))
+        progress = Progress({_title(recipes): sum(it.seconds for it in recipes) / _CORES for recipes in wanted})
+        _folders().mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=_folders(), prefix=".building-") as temporary:
+            _build(GoTool(go, Path(temporary)), wanted, Path(temporary), progress, check)
 
 
-def _build(go: Path, recipe: Recipe, progress: Progress) -> None:
-    target = folder(recipe)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".building-") as temporary:
-        log = Path(temporary) / "log"
-        for argv in _commands(go, recipe, Path(temporary)):
-            if _wait(argv, paths.MODULES / recipe.module, log, lambda: progress.tick(recipe.name)):
-                said = "\n".join(log.read_text(errors="replace").splitlines()[-_KEPT_LINES:])
-                raise ClusterError(f"building {recipe.name} failed:\n{said}")
-        log.unlink(missing_ok=True)
-        shutil.rmtree(target, ignore_errors=True)
-        Path(temporary).chmod(0o755)
-        Path(temporary).rename(target)
-        Path(temporary).mkdir()  # what the context manager wants to remove
+def _build(
+    gotool: GoTool, wanted: list[list[Recipe]], place: Path, progress: Progress, check: Callable[[], None]
+) -> None:
+    def told(share: float, words: str) -> None:
+        check()
+        progress.tick(share, words)
+
+    with gotool:
+        for recipes in wanted:
+            gotool.download(recipes)
+        for number, recipes in enumerate(wanted):
+            progress.begin(_title(recipes))
+            cpu = gotool.build(recipes, place / str(number), told)
+            for recipe in recipes:
+                _keep(recipe, place / str(number), place / recipe.name)
+            progress.finish(cpu)
 
 
-def _commands(go: Path, recipe: Recipe, out: Path) -> list[list[str]]:
-    flags = [str(go), "build", "-mod=readonly", "-trimpath", "-ldflags", recipe.ldflags, "-tags", recipe.tags]
-    if len(recipe.packages) > 1:
-        return [[*flags, "-o", f"{out}/", *recipe.packages.values()]]
-    return [[*flags, "-o", str(out / name), package] for name, package in recipe.packages.items()]
+def _keep(recipe: Recipe, built: Path, beside: Path) -> None:
+    """Move the binaries of `recipe` from the folder `built` to where they belong, all at once."""
+    beside.mkdir()
+    for name in recipe.packages:
+        (built / name).rename(beside / name)
+    shutil.rmtree(folder(recipe), ignore_errors=True)
+    beside.rename(folder(recipe))
 
 
-def _wait(argv: list[str], cwd: Path, log: Path, tick: object) -> int:
-    assert callable(tick)
-    env = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off", "GOTOOLCHAIN": "auto"}
-    with log.open("ab") as file, subprocess.Popen(argv, cwd=cwd, env=env, stdout=file, stderr=file) as process:
-        try:
-            while process.poll() is None:
-                time.sleep(_POLL)
-                tick()
-        except BaseException:
-            process.kill()
-            raise
-        return process.returncode
+def _title(recipes: list[Recipe]) -> str:
+    first, *others = (recipe.name for recipe in recipes)
+    return f"{first} and {len(others)} more" if others else first
+
+
+def _folders() -> Path:
+    return paths.cache() / "bin"
 
 
 def _forget_old() -> None:
     """Remove what interrupted builds left, and results that no checkout has asked for in a month."""
-    folders = paths.cache() / "bin"
-    for path in folders.iterdir():
+    for path in _folders().glob("*"):
         if path.name.startswith(".building-") or time.time() - path.stat().st_mtime > _KEPT_SECONDS:
             shutil.rmtree(path, ignore_errors=True)

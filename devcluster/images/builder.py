@@ -52,11 +52,11 @@ def _archive(image: OwnImage, engine: engines.Engine) -> Path:
 def _make(image: OwnImage, path: Path, engine: engines.Engine, progress: Progress) -> None:
     step = f"image {image.short}"
     progress.begin(step)
-    engine.build(image, lambda: progress.tick(step))
+    cpu = engine.build(image, progress.tick)
     wip = path.with_suffix(".part")
     wip.unlink(missing_ok=True)
     engine.save(image, wip)
     for old in path.parent.glob(f"{image.short}-*.tar"):
         old.unlink()
     wip.rename(path)
-    progress.finish(step)
+    progress.finish(cpu)

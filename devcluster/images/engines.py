@@ -5,23 +5,19 @@ Both build the same files unchanged. Which image and when is `images`' business.
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from devcluster import paths, preflight
+from devcluster import bound, mounts, paths, preflight
 from devcluster.errors import ClusterError
 from devcluster.images import standins
 from devcluster.images.ownimages import OwnImage, version
-from devcluster.shell import run, succeeds
+from devcluster.shell import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_POLL = 0.5
 _KEPT_LINES = 15
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
@@ -32,8 +28,8 @@ class Engine(Protocol):
     def inputs_digest(self, image: OwnImage) -> str:
         """Return the digest of all that `image` is made from, the public images included."""
 
-    def build(self, image: OwnImage, tick: Callable[[], None]) -> None:
-        """Build `image` under its own name; `tick` is called while it takes."""
+    def build(self, image: OwnImage, tick: Callable[[], None]) -> float:
+        """Build `image` under its own name and return the CPU seconds it took; `tick` is called while it takes."""
 
     def save(self, image: OwnImage, path: Path) -> None:
         """Write the image into an archive for `ctr`."""
@@ -49,9 +45,9 @@ class Docker:
         """Return the digest of the inputs; the public images are named in the Dockerfile."""
         return image.digest("docker")
 
-    def build(self, image: OwnImage, tick: Callable[[], None]) -> None:
+    def build(self, image: OwnImage, tick: Callable[[], None]) -> float:
         """Run docker build."""
-        _wait(["docker", "build", *_options(image), str(paths.REPO)], {}, tick)
+        return _run(["docker", "build", *_options(image), str(paths.REPO)], {}, tick)
 
     def save(self, image: OwnImage, path: Path) -> None:
         """Run docker save."""
@@ -78,14 +74,15 @@ class Buildah:
         """Return the digest of the inputs and of the stand-ins."""
         return image.digest(standins.digest())
 
-    def build(self, image: OwnImage, tick: Callable[[], None]) -> None:
+    def build(self, image: OwnImage, tick: Callable[[], None]) -> float:
         """Run buildah with the host's certificates and pip configuration, so that pip works as it does outside."""
         self._load_stand_ins()
+        self._unmount()  # what a killed build left
         shared = [path for path in ("/etc/ssl/certs", "/etc/pip.conf") if Path(path).exists()]
         volumes = [word for path in shared for word in ("--volume", f"{path}:{path}:ro")]
         argv = [*self._command, "bud", "--layers", "--pull-never", *volumes, *_options(image), str(paths.REPO)]
         try:
-            _wait(argv, self._env, tick)
+            return _run(argv, self._env, tick)
         finally:
             self._unmount()
 
@@ -106,16 +103,15 @@ class Buildah:
         mark = self._store / f"has-{archive.stem}"
         if mark.exists():
             return
-        self._unmount()
+        self._unmount()  # a store that was not loaded to its end is made anew
         shutil.rmtree(self._store, ignore_errors=True)
         for name in (standins.BASE, standins.PROMETHEUS, standins.ALERTMANAGER):
             run([*self._command, "pull", f"docker-archive:{archive}:{name}"], env=self._env)
         mark.touch()
 
     def _unmount(self) -> None:
-        """Take away the mount that the overlay driver leaves on its folder."""
-        if os.path.ismount(self._store / "overlay"):
-            succeeds(["umount", "-l", self._store / "overlay"])
+        """Take away the mounts in the store: the one that the overlay driver leaves, those of a killed build."""
+        mounts.unmount(self._store)
 
 
 def choose() -> Engine:
@@ -128,23 +124,13 @@ def _options(image: OwnImage) -> list[str]:
     return [str(word) for pair in words.items() for word in pair]
 
 
-def _wait(argv: list[str], env: dict[str, str], tick: Callable[[], None]) -> None:
-    """Run `argv` to its end; ClusterError with its last lines when it fails."""
+def _run(argv: list[str], env: dict[str, str], tick: Callable[[], None]) -> float:
+    """Run `argv` to its end and return the CPU seconds it took; ClusterError with its last lines when it fails."""
     log = paths.cache() / "images" / "build.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(
-            argv, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        ) as process,
-    ):
-        try:
-            while process.poll() is None:
-                time.sleep(_POLL)
-                tick()
-        except BaseException:
-            process.terminate()
-            raise
-    if process.returncode:
+    log.unlink(missing_ok=True)
+    code, cpu = bound.run(argv, log, env=env, tick=tick)
+    if code:
         said = "\n".join(log.read_text(errors="replace").splitlines()[-_KEPT_LINES:])
         raise ClusterError(f"building the image failed, {log} ends with:\n{said}")
+    return cpu

@@ -10,14 +10,19 @@ import platform
 import shutil
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from devcluster import lock, paths, preflight
+from devcluster import bound, lock, mounts, paths, preflight
 from devcluster.build.binaries import binary
 from devcluster.build.recipes import recipe_of
+from devcluster.errors import ClusterError
 from devcluster.images import archive
 from devcluster.images.archive import Entry, Image
-from devcluster.shell import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BASE = "docker.io/library/python:3.13-slim-bookworm"
 PROMETHEUS = "docker.io/prom/prometheus:v3.16.0"
@@ -31,6 +36,8 @@ _BINARIES = ("pause", "prometheus", "promtool", "alertmanager", "amtool")
 #: Raised when this file or `archive` makes something else from the same input.
 _EDITION = 2
 _DIGEST_LENGTH = 16
+_KEPT_LINES = 15
+_TEMPORARY = ".making-"
 _NOBODY = 65534
 
 
@@ -45,14 +52,13 @@ def ensure() -> Path:
     path = paths.cache() / "images" / f"stand-ins-{digest()}.tar"
     if path.exists():
         return path
-    with lock.exclusive(paths.cache() / "images.lock"):
-        base = _ensure_base()
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            wip = Path(folder) / "archive.tar"
-            archive.write(wip, _images(base, Path(folder)), platform.machine())
-            for old in path.parent.glob("stand-ins-*.tar"):
-                old.unlink()
-            wip.rename(path)
+    base = ensure_base()
+    with lock.exclusive(paths.cache() / "images.lock"), _folder(path.parent) as folder:
+        wip = folder / "archive.tar"
+        archive.write(wip, _images(base, folder), platform.machine())
+        for old in path.parent.glob("stand-ins-*.tar"):
+            old.unlink()
+        wip.rename(path)
     return path
 
 
@@ -89,24 +95,52 @@ def _base_digest() -> str:
     return hashlib.sha256(repr((_SUITE, _BASE_PACKAGES, _UNWANTED)).encode()).hexdigest()[:_DIGEST_LENGTH]
 
 
-def _ensure_base() -> Path:
+def ensure_base() -> Path:
     """Return the base image's only layer; Debian's installer makes it in a minute or two."""
     layer = paths.cache() / "images" / f"base-{_base_digest()}.tar"
     if layer.exists():
         return layer
     preflight.require_linux_root()
     preflight.require_packages(preflight.IMAGE_PACKAGES)
-    layer.parent.mkdir(parents=True, exist_ok=True)
-    print("base image: installing Debian with its Python into a folder ... about 2 min", file=sys.stderr)
-    with tempfile.TemporaryDirectory(dir=layer.parent) as folder:
-        root, wip = Path(folder) / "root", Path(folder) / "base.tar"
-        run(["debootstrap", "--variant=minbase", f"--include={','.join(_BASE_PACKAGES)}", _SUITE, root])
-        for unwanted in _UNWANTED:
-            shutil.rmtree(root / unwanted, ignore_errors=True)
-            (root / unwanted).mkdir()
-        root.chmod(0o755)
-        run(["tar", "--sort=name", "--numeric-owner", "--exclude=./dev/*", "-C", root, "-cf", wip, "."])
+    with lock.exclusive(paths.cache() / "images.lock"), _folder(layer.parent) as folder:
+        if layer.exists():  # another command made it meanwhile
+            return layer
+        print("base image: installing Debian with its Python into a folder ... about 2 min", file=sys.stderr)
+        _install(folder)
         for old in layer.parent.glob("base-*.tar"):
             old.unlink()
-        wip.rename(layer)
+        (folder / "base.tar").rename(layer)
     return layer
+
+
+def _install(folder: Path) -> None:
+    """Write base.tar into `folder`."""
+    root, log = folder / "root", folder / "log"
+    _run(["debootstrap", "--variant=minbase", f"--include={','.join(_BASE_PACKAGES)}", _SUITE, root], log)
+    for unwanted in _UNWANTED:
+        shutil.rmtree(root / unwanted, ignore_errors=True)
+        (root / unwanted).mkdir()
+    root.chmod(0o755)
+    words = ["--sort=name", "--numeric-owner", "--exclude=./dev/*"]
+    _run(["tar", *words, "-C", root, "-cf", folder / "base.tar", "."], log)
+
+
+def _run(argv: list[str | Path], log: Path) -> None:
+    code, _ = bound.run(argv, log)
+    if code:
+        said = "\n".join(log.read_text(errors="replace").splitlines()[-_KEPT_LINES:])
+        raise ClusterError(f"{argv[0]} failed with exit code {code}:\n{said}")
+
+
+@contextmanager
+def _folder(parent: Path) -> Iterator[Path]:
+    """Give a temporary folder in `parent`; what killed runs left there, mounts included, is removed before."""
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.glob(f"{_TEMPORARY}*"):
+        mounts.unmount(left)
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=parent, prefix=_TEMPORARY) as folder:
+        try:
+            yield Path(folder)
+        finally:
+            mounts.unmount(Path(folder))  # debootstrap has /proc and /sys in its root while it runs

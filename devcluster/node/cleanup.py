@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+from devcluster import mounts
 from devcluster.errors import ClusterError
 from devcluster.node import network, servers
 from devcluster.node.nodeconfig import RUNC_ROOT
@@ -49,7 +50,7 @@ def stop_everything() -> None:
     servers.stop(running(*_RUNTIME), patience=0)
     servers.stop(running(*_CONTROLLERS), patience=0)
     servers.stop(running("etcd"), patience=5)  # the only one with something to write down; it waits for its clients
-    _unmount()
+    mounts.unmount(STATE, RUN)
     _remove_cgroups()
     network.remove()
     _remove_sockets()
@@ -58,7 +59,7 @@ def stop_everything() -> None:
 
 def remove_state() -> None:
     """Remove the state's files, volumes included; never through a mount."""
-    left = _mounts()
+    left = mounts.under(STATE, RUN)
     if left:
         raise ClusterError(f"{left[0]} is still mounted, so nothing was removed: unmount it and repeat")
     shutil.rmtree(STATE, ignore_errors=True)
@@ -71,8 +72,8 @@ def remove_state() -> None:
 def traces() -> list[str]:
     """Return what of the cluster is on this machine, in words; empty when it is clean."""
     programs = sorted({server.name for server in running()})
-    mounts = len(_mounts())
-    return programs + ([f"{mounts} mounts"] if mounts else []) + network.traces()
+    mounted = len(mounts.under(STATE, RUN))
+    return programs + ([f"{mounted} mounts"] if mounted else []) + network.traces()
 
 
 def _remove_containers() -> None:
@@ -84,18 +85,6 @@ def _remove_containers() -> None:
 
 def _remove_container(record: Path) -> None:
     succeeds(["runc", "--root", record.parent, "delete", "--force", record.name], timeout=30)
-
-
-def _mounts() -> list[str]:
-    """Return the mount points under the state and the run folder, innermost first."""
-    points = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-    ours = [it.replace("\\040", " ") for it in points if it.startswith((f"{STATE}/", f"{RUN}/"))]
-    return sorted(ours, reverse=True)
-
-
-def _unmount() -> None:
-    for point in _mounts():
-        succeeds(["umount", "-l", point])
 
 
 def _remove_cgroups() -> None:

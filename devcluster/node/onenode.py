@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from devcluster import lock, paths, preflight
+from devcluster import bound, lock, paths, preflight
 from devcluster.build import binaries
 from devcluster.errors import ClusterError, RefusedError
 from devcluster.images import nodeimages, standins
@@ -43,12 +43,12 @@ _READY_SECONDS = 90
 def up() -> bool:
     """Start the cluster and wait until its node is ready; False when it already was."""
     preflight.require_linux_root()
-    binaries.ensure(["all"])
+    if binaries.missing(["all"]) or not is_healthy():
+        prepare()
     if is_healthy():
         nodeimages.ensure_stand_ins()
         link()
         return False
-    preflight.require_packages(preflight.NODE_PACKAGES)
     standins.ensure()
     with lock.exclusive(paths.LOCK):
         if is_healthy():
@@ -58,6 +58,29 @@ def up() -> bool:
         _start()
         link()
     return True
+
+
+def prepare() -> None:
+    """Get what a start needs: Debian's packages and the base image are made while the compiler runs."""
+    with ThreadPoolExecutor(1) as pool:
+        beside = pool.submit(_install_debian)
+
+        def check() -> None:
+            if beside.done():
+                beside.result()
+
+        try:
+            binaries.ensure(["all"], check)
+            beside.result()
+        except BaseException:
+            bound.kill_all()
+            raise
+
+
+def _install_debian() -> None:
+    """Install packages in one go, then make the base image."""
+    preflight.require_packages(preflight.NODE_PACKAGES | preflight.IMAGE_PACKAGES)
+    standins.ensure_base()
 
 
 def down(*, keep: bool) -> None:
