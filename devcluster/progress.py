@@ -42,7 +42,7 @@ class Progress:
     weights: dict[str, float]
     _step: str = ""
     _finished: dict[str, float] = field(default_factory=dict)  # step -> weight
-    _began: float = field(default_factory=time.monotonic)
+    _began: float | None = None
     _step_began: float = 0.0
     _share: float | None = None
     _detail: str = ""
@@ -52,6 +52,7 @@ class Progress:
         """Start `step` and say so."""
         self._step, self._share, self._detail = step, None, ""
         self._step_began = self._printed = time.monotonic()
+        self._began = self._began or self._step_began
         self._say()
 
     def tick(self, share: float | None = None, detail: str = "") -> None:
@@ -71,14 +72,14 @@ class Progress:
     def left(self) -> float:
         """Return the seconds left for this step and those after it."""
         now = time.monotonic()
-        elapsed, on_step = now - self._began, now - self._step_began
+        elapsed, on_step = now - (self._began or now), now - self._step_began
         before, weight = sum(self._finished.values()), self.weights[self._step]
         after = sum(it for step, it in self.weights.items() if step not in {*self._finished, self._step})
         if self._share is not None:
             done = before + weight * min(1.0, self._share)
             return (weight * (1 - min(1.0, self._share)) + after) * pace(elapsed, done)
         here = max(weight * pace(elapsed - on_step, before) - on_step, on_step * _AT_LEAST)
-        done = before + weight * on_step / (on_step + here)
+        done = before + weight * on_step / max(on_step + here, 1e-9)
         return here + after * pace(elapsed, done)
 
     def _say(self) -> None:

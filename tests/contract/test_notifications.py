@@ -201,9 +201,7 @@ def test_the_heartbeat_beats_and_is_for_nobody_else(everybody: Told) -> None:
 
 
 def test_who_is_muted_is_told_nothing(everybody: Told) -> None:
-    eventually(
-        lambda: [m for m in everybody.mails.kept if "Warned" in m.message["Subject"]], "the others to be told", WAIT
-    )
+    eventually(lambda: [m for m in everybody.mails.kept if "Warned" in m.message["Subject"]], "the others to be told")
     assert not everybody.posts.at("/webhook")
 
 

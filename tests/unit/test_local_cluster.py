@@ -1,4 +1,4 @@
-"""The pure parts of devcluster: digests, time left, refusals, rules to undo, layers."""
+"""The pure parts of devcluster but its build: refusals, rules to undo, layers."""
 
 from __future__ import annotations
 
@@ -12,57 +12,13 @@ from pathlib import Path
 import pytest
 from tests.framework import processes
 
-from devcluster import __main__, install, preflight, progress, targets
-from devcluster.build import recipes
+from devcluster import __main__, debian, install, mounts, preflight, targets
 from devcluster.errors import RefusedError
 from devcluster.images import archive, ownimages, standins
 from devcluster.images.ownimages import OPERATOR, SERVICE
 from devcluster.kubectl import wait_until
 from devcluster.node import network, servers
 from devcluster.paths import REPO
-
-
-class TestRecipes:
-    def test_a_digest_depends_on_the_pinned_versions_and_the_flags(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(recipes, "MODULES", tmp_path)
-        (tmp_path / "m").mkdir()
-        (tmp_path / "m" / "go.sum").write_text("one")
-        recipe = recipes.Recipe("r", "m", {"r": "example.com/r"}, 1)
-        first = recipe.digest
-        assert first == recipes.Recipe("r", "m", {"r": "example.com/r"}, 99).digest
-        assert first != recipes.Recipe("r", "m", {"r": "example.com/r"}, 1, tags="x").digest
-        (tmp_path / "m" / "go.sum").write_text("two")
-        assert recipe.digest != first
-
-    def test_a_group_is_built_in_order_and_an_unknown_word_refused(self) -> None:
-        names = [recipe.name for recipe in recipes.select(["promtools", "etcd"])]
-        assert names == ["etcd", "prometheus", "alertmanager"]
-        with pytest.raises(RefusedError, match="nothing here is called 'minikube'"):
-            recipes.select(["minikube"])
-
-    def test_the_stamped_versions_are_the_pinned_ones(self) -> None:
-        prometheus = (recipes.MODULES / "prometheus/go.mod").read_text()
-        major, minor, patch = standins.PROMETHEUS.rpartition(":v")[2].split(".")
-        assert f"github.com/prometheus/prometheus v0.{major}{minor}.{patch}" in prometheus
-        assert f"Version={major}.{minor}.{patch}" in recipes.recipe_of("prometheus").ldflags
-        tag = standins.ALERTMANAGER.rpartition(":")[2]
-        assert f"prometheus/alertmanager {tag}" in (recipes.MODULES / "alertmanager/go.mod").read_text()
-        assert f"Version={tag[1:]}" in recipes.recipe_of("amtool").ldflags
-
-
-class TestProgress:
-    @pytest.mark.parametrize(
-        ("seconds", "said"), [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min"), (200, "3 min 20 s"), (-5, "0 s")]
-    )
-    def test_durations_read_well(self, seconds: float, said: str) -> None:
-        assert progress.duration(seconds) == said
-
-    def test_time_left_is_scaled_by_this_machines_pace(self) -> None:
-        assert progress.time_left(done=0, spent=0, remaining=100, current=10) == 90
-        assert progress.time_left(done=50, spent=100, remaining=100, current=0) == 200
-        assert progress.time_left(done=50, spent=50, remaining=10, current=60) == 1
 
 
 class TestRefusals:
@@ -111,6 +67,42 @@ class TestRefusals:
             __main__.main(["--help"])
         assert end.value.code == 0
         assert "examples:" in capsys.readouterr().out
+
+
+class TestDebian:
+    def test_what_a_killed_installation_left_is_unfinished(self) -> None:
+        said = "runc half-configured\niptables installed\nsocat unpacked\nethtool not-installed\nopenssl \n"
+        assert debian.parse_unfinished(said) == ["runc", "socat"]
+
+    @pytest.mark.parametrize("interrupted", [True, False])
+    def test_an_interrupted_installation_is_finished_before_another(
+        self, monkeypatch: pytest.MonkeyPatch, *, interrupted: bool
+    ) -> None:
+        commands: list[str] = []
+
+        def run(argv: list[str], **_: object) -> str:
+            commands.append(" ".join(word for word in argv if word.isalpha() or word in {"-a", "--configure"}))
+            return "packages have been unpacked but not yet configured" if interrupted and "--audit" in argv else ""
+
+        monkeypatch.setattr(debian, "run", run)
+        monkeypatch.setattr(debian, "_JOURNAL", Path("/nonexistent"))
+        monkeypatch.setattr(debian, "_LOCKS", ())
+        debian.install(["socat"])
+        finishing = ["dpkg --configure -a"] if interrupted else []
+        fixing = ["install"] if interrupted else []
+        assert commands == ["dpkg", *finishing, "update", *fixing, "install socat"]
+
+    def test_nothing_to_install_asks_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(debian, "run", None)
+        debian.install([])
+
+
+class TestMounts:
+    def test_inner_mounts_come_first_and_only_those_inside(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        lines = ["proc /c/x/root/proc proc rw 0 0", "o /c/x/a\\040b overlay rw 0 0", "o /c/x/root overlay rw 0 0"]
+        lines += ["tmpfs /c/x tmpfs rw 0 0", "tmpfs /c/xy tmpfs rw 0 0"]
+        monkeypatch.setattr(Path, "read_text", lambda _: "\n".join(lines))
+        assert mounts.under(Path("/c/x")) == ["/c/x/root/proc", "/c/x/root", "/c/x/a b"]
 
 
 RULES = """\
