@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 from unittest import mock
 
+from tests.framework.bound import bound
 from tests.framework.server import DEADLINE
 
 from inventory_service.__main__ import main
@@ -28,7 +29,7 @@ class Ended(NamedTuple):
 
 def run(*arguments: str, **environment: str) -> Ended:
     """Run a command as a process of its own, with nothing but this environment."""
-    command = [sys.executable, "-m", "inventory_service", *arguments]
+    command = bound(sys.executable, "-m", "inventory_service", *arguments)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=DEADLINE)
     return Ended(done.returncode, done.stdout, done.stderr)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from tests.framework.bound import bound
 from tests.framework.server import serving
 
 from inventory_service.schemas import answers, requests
@@ -93,10 +94,10 @@ def test_schemathesis_finds_nothing(request, tmp_path, database):
         url = request.getfixturevalue("cluster").url(request.getfixturevalue("empty_postgresql"))
     with serving(tmp_path / "log", DATABASE_URL=url, LOAD_SAMPLE_DATA="true") as server:
         run = subprocess.run(
-            [
+            bound(
                 Path(sys.executable).with_name("schemathesis"), "--config-file", HERE / "schemathesis.toml",
                 "run", f"{server.url}/openapi.json", "--max-examples", "25", "--no-color", "--warnings", "off",
-            ],
+            ),
             cwd=tmp_path,
             env={**os.environ, "SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(HERE)},
             capture_output=True,
