@@ -30,6 +30,8 @@ FRAME = Frame(
 _HEADING = re.compile(r"^(#+) (\w+)$", re.MULTILINE)
 _ALERT = re.compile(r"^ *- alert: (\w+)$", re.MULTILINE)
 _RELATIVE_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)]+\)")
+#: Where a test runs the commands below it, or why it does not: nothing for readers.
+_MARK = re.compile(r"^<!-- .* -->\n+", re.MULTILINE)
 #: Lines of a panel of half the screen: Grafana wraps longer ones.
 _WIDTH = 95
 
@@ -56,7 +58,8 @@ def entries() -> Iterator[Entry]:
         if heading[2] in alerts:
             rest = text[heading.end() :]
             end = re.search(rf"^#{{1,{len(heading[1])}}} ", rest, re.MULTILINE)
-            yield Entry(heading[2], _RELATIVE_LINK.sub(r"\1", rest[: end.start()] if end else rest).strip())
+            body = _MARK.sub("", rest[: end.start()] if end else rest)
+            yield Entry(heading[2], _RELATIVE_LINK.sub(r"\1", body).strip())
 
 
 def pages() -> Iterator[Panel]:

@@ -211,9 +211,8 @@ async def _check(cluster: Cluster, settings: Settings) -> None:
             break
         except ApiError as error:
             if error.code == 404:  # noqa: PLR2004
-                raise StartError(
-                    f"the CRD of {STACKS.kind} is not installed: kubectl apply --server-side -k crds"
-                ) from error
+                advice = "kubectl apply --server-side -k crds"
+                raise StartError(f"the CRD of {STACKS.kind} is not installed: {advice}") from error
             log.warning("the API server refuses", error=str(error))
         except TRANSIENT as error:
             log.warning("the API server does not answer", error=str(error) or type(error).__name__)

@@ -100,34 +100,13 @@ def test_a_module_is_small_and_says_what_it_is_for(module: Path) -> None:
     assert ast.get_docstring(ast.parse(text))
 
 
-# Documents
-
-
-def without_code(text: str) -> str:
-    return re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+# Documents; what is in them is in test_documents.py
 
 
 def code(text: str) -> str:
     """Return fenced and indented blocks and what is between backticks."""
     fenced = re.findall(r"^```.*?\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
     return "\n".join([*fenced, *re.findall(r"^    .*", text, flags=re.MULTILINE), *re.findall(r"`([^`\n]+)`", text)])
-
-
-def anchors(page: Path) -> set[str]:
-    titles = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), flags=re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
-
-
-@pytest.mark.parametrize("page", pages(), ids=named)
-def test_every_relative_link_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(<?([^)\s>]+)>?\)", without_code(page.read_text("utf-8"))):
-        if re.match(r"[a-z]+:", target):
-            continue
-        path, _, anchor = target.partition("#")
-        there = (page.parent / path).resolve() if path else page
-        assert there.exists(), target
-        assert there.is_relative_to(ROOT), target
-        assert not anchor or anchor in anchors(there), target
 
 
 def test_every_page_is_reached_from_the_front_page() -> None:
