@@ -40,25 +40,30 @@ class Progress:
     """
 
     weights: dict[str, float]
+    _finished: set[str] = field(default_factory=set)
     _step: str = ""
-    _finished: dict[str, float] = field(default_factory=dict)  # step -> weight
-    _began: float | None = None
-    _step_began: float = 0.0
+    _began: float = 0.0
+    #: What this run did so far in finished steps, as weight, and the seconds that it needed for that.
+    _done: float = 0.0
+    _worked: float = 0.0
+    #: The step's last share, and the first one above 0 with its time: what a cache had before says nothing of the pace.
     _share: float | None = None
+    _first: tuple[float, float] | None = None
     _detail: str = ""
     _printed: float = 0.0
 
     def begin(self, step: str) -> None:
         """Start `step` and say so."""
-        self._step, self._share, self._detail = step, None, ""
-        self._step_began = self._printed = time.monotonic()
-        self._began = self._began or self._step_began
+        self._step, self._share, self._first, self._detail = step, None, None, ""
+        self._began = self._printed = time.monotonic()
         self._say()
 
     def tick(self, share: float | None = None, detail: str = "") -> None:
         """Say how the step goes, now and then; `share`, from 0 to 1, is how much of it is done."""
-        self._share, self._detail = share, detail
         now = time.monotonic()
+        self._share, self._detail = share, detail
+        if share and self._first is None:
+            self._first = (share, now)
         if now - self._printed >= (1.0 if sys.stderr.isatty() else _LOG_EVERY):
             self._printed = now
             self._say()
@@ -66,21 +71,31 @@ class Progress:
     def finish(self, cpu: float | None = None) -> None:
         """End the step and say how long it took, and how much of all cores."""
         used = "" if cpu is None else f" ({round(cpu)} s CPU)"
-        self._finished[self._step] = self.weights[self._step]
-        self._write(f"{self._step}: done in {duration(time.monotonic() - self._step_began)}{used}", final=True)
+        done, worked = self._so_far(1.0 if self._share is None or self._first else 0.0)
+        self._done, self._worked = self._done + done, self._worked + worked
+        self._finished.add(self._step)
+        self._write(f"{self._step}: done in {duration(time.monotonic() - self._began)}{used}", final=True)
 
     def left(self) -> float:
         """Return the seconds left for this step and those after it."""
-        now = time.monotonic()
-        elapsed, on_step = now - (self._began or now), now - self._step_began
-        before, weight = sum(self._finished.values()), self.weights[self._step]
+        on_step, weight = time.monotonic() - self._began, self.weights[self._step]
         after = sum(it for step, it in self.weights.items() if step not in {*self._finished, self._step})
-        if self._share is not None:
-            done = before + weight * min(1.0, self._share)
-            return (weight * (1 - min(1.0, self._share)) + after) * pace(elapsed, done)
-        here = max(weight * pace(elapsed - on_step, before) - on_step, on_step * _AT_LEAST)
-        done = before + weight * on_step / max(on_step + here, 1e-9)
-        return here + after * pace(elapsed, done)
+        if self._share is None:
+            here = max(weight * pace(self._worked, self._done) - on_step, on_step * _AT_LEAST)
+            share = on_step / max(on_step + here, 1e-9)
+        else:
+            share = min(1.0, self._share)
+        done, worked = self._so_far(share)
+        now = pace(self._worked + worked, self._done + done)
+        return (here if self._share is None else weight * (1 - share) * now) + after * now
+
+    def _so_far(self, share: float) -> tuple[float, float]:
+        """Return what this run did of the step, as weight, and the seconds that it needed for that."""
+        weight, now = self.weights[self._step], time.monotonic()
+        if self._share is None:
+            return weight * share, now - self._began
+        first, since = self._first or (share, now)
+        return weight * (share - first), now - since
 
     def _say(self) -> None:
         place = f"[{len(self._finished) + 1}/{len(self.weights)}]"

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _POLL = 0.25
 _KEPT_LINES = 15
+#: The share of a build until the last package is begun; then that one and the last programs are linked.
+_COMPILING = 0.97
 
 
 class GoTool:
@@ -87,7 +89,7 @@ def progress(packages: list[str], said: Iterable[str]) -> tuple[float, str]:
     """
     named = set(said)
     reached = next((place for place in range(len(packages), 0, -1) if packages[place - 1] in named), 0)
-    return reached / max(1, len(packages)), f"{reached:,} of {len(packages):,} packages"
+    return _COMPILING * reached / max(1, len(packages)), f"{reached:,} of {len(packages):,} packages"
 
 
 def _lines(log: Path) -> list[str]:

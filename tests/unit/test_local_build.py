@@ -95,10 +95,10 @@ class TestGoTool:
 
     def test_it_is_as_far_as_the_last_package_that_go_named(self) -> None:
         said = ["go: downloading example.com/a v1.0.0", "io", "errors"]
-        assert gotool.progress([*self.PACKAGES], said) == (0.5, "2 of 4 packages")
+        assert gotool.progress([*self.PACKAGES], said) == (0.97 / 2, "2 of 4 packages")
 
     def test_packages_in_go_s_cache_are_not_named_and_count(self) -> None:
-        assert gotool.progress([*self.PACKAGES], ["example.com/b"]) == (1.0, "4 of 4 packages")
+        assert gotool.progress([*self.PACKAGES], ["example.com/b"]) == (0.97, "4 of 4 packages")
         assert gotool.progress([*self.PACKAGES], []) == (0.0, "0 of 4 packages")
 
 
@@ -155,16 +155,39 @@ class TestProgress:
             assert shown.left() >= (clock.now - 1010) / 4
         assert 100 < shown.left() < 200
 
+    @pytest.mark.parametrize("slower", [1, 5])
+    def test_what_a_cache_had_and_a_wait_for_downloads_say_nothing_of_the_pace(
+        self, clock: Clock, slower: float
+    ) -> None:
+        shown = progress.Progress({"cached": 100.0, "half": 200.0, "after": 100.0})
+        shown.begin("cached")
+        clock.now += 2
+        shown.tick(0.0)
+        shown.finish()
+        shown.begin("half")
+        clock.now += 90
+        shown.tick(0.0, "downloading modules")
+        assert shown.left() == pytest.approx(300, rel=0.1)
+        end = clock.now + slower * 200
+        shown.tick(0.5)
+        for percent in range(50, 100):
+            clock.now += slower * 2
+            shown.tick((percent + 1) / 100)
+            if percent > 55:
+                assert 0.5 < shown.left() / (end - clock.now) < 2
+
     def test_it_starts_with_what_was_measured(self, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
         shown = progress.Progress(dict(self.WEIGHTS))
         shown.begin("one")
-        clock.now += 21
+        clock.now += 1
+        shown.tick(0.01, "1 of 30 packages")
+        clock.now += 20
         shown.tick(0.35, "9 of 30 packages")
         clock.now += 39
         shown.finish(cpu=101.6)
         assert capsys.readouterr().err.splitlines() == [
             "[1/3] one ... about 4 min 30 s left for everything",
-            "[1/3] one, 9 of 30 packages ... about 4 min 9 s left for everything",
+            "[1/3] one, 9 of 30 packages ... about 4 min 5 s left for everything",
             "one: done in 1 min (102 s CPU)",
         ]
 
