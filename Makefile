@@ -17,7 +17,11 @@ export CLUSTER REGISTRY GRAFANA
 cluster := $(PYTHON) -m devcluster
 bin := .venv/bin
 venv := .venv/.ready
+# Without compiled modules every run, and each worker of it, would compile all of them again.
+unexport PYTHONDONTWRITEBYTECODE
 pytest := $(bin)/pytest -q --durations=30
+# These plugins are of no use here, and take seconds to load.
+fast := -p no:schemathesis -p no:anyio tests/unit tests/golden
 # Tests that wait run beside tests that work, so there are more workers than cores. In the order of the folders: the
 # cluster's groups take longest.
 beside := -n 8 --dist loadgroup --no-loadscope-reorder
@@ -62,7 +66,7 @@ check: lint ## lint, types, import contracts and the fast tests: under 2 minutes
 .PHONY: test
 test: lint cluster-up ## everything that is a test, on a real cluster; a running demo is left alone
 	@$(cluster) install
-	@$(pytest) tests/unit tests/golden tests/contract --junitxml=build/test/fast.xml
+	@$(pytest) $(fast) tests/contract --junitxml=build/test/fast.xml
 	@$(pytest) tests/cluster tests/integration tests/service --junitxml=build/test/waiting.xml $(beside)
 
 .PHONY: test-faults
