@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tests.framework.api import Api
     from tests.framework.kube import Kube
 
+pytestmark = pytest.mark.xdist_group("images")
+
 PAGES = shell_blocks(CLUSTER)
 
 

@@ -12,16 +12,17 @@ import pytest
 import yaml
 from tests.framework.api import Api, eventually
 from tests.framework.documents import PLANE, Block, shell_blocks
-from tests.framework.operators import USER, Operator
+from tests.framework.operators import USER, Operator, prepare
 from tests.framework.rendered import ROOT
 from tests.framework.terminal import Terminal
-from tests.integration.conftest import prepare
 
 from devcluster.node.controlplane import ControlPlane
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+pytestmark = pytest.mark.xdist_group("documents")
 
 PAGES = shell_blocks(PLANE)
 _numbers = itertools.count(1)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from tests.framework import processes
+from tests.framework.api import PATIENCE
 
 from devcluster import bound, progress
 from devcluster.build import gotool, recipes
@@ -233,15 +234,13 @@ class TestBound:
 
         with pytest.raises(KeyboardInterrupt):
             bound.run([sys.executable, "-c", SLEEPER], log, tick=tick)
-        wait_until(lambda: not group_of(log), "its children to be gone", 30)
+        wait_until(lambda: not group_of(log), "its children to be gone", PATIENCE)
 
     def test_all_of_it_ends_when_the_parent_is_killed(self, tmp_path: Path) -> None:
         log = tmp_path / "log"
         command = [sys.executable, "-c", PARENT, SLEEPER, str(log)]
-        with subprocess.Popen(command, cwd=REPO) as parent:
-            try:
-                wait_until(lambda: log.exists() and bool(log.read_text()), "the child to start", 30)
-                assert len(group_of(log)) >= 3  # the shell, python, sleep
-            finally:
-                os.kill(parent.pid, signal.SIGKILL)
-        wait_until(lambda: not group_of(log), "its children to be gone", 30)
+        with processes.running(command, cwd=REPO) as parent:
+            wait_until(lambda: log.exists() and bool(log.read_text()), "the child to start", PATIENCE)
+            assert len(group_of(log)) >= 3  # the shell, python, sleep
+            os.kill(parent.pid, signal.SIGKILL)
+            wait_until(lambda: not group_of(log), "its children to be gone", PATIENCE)
