@@ -70,7 +70,8 @@ def _start(argv: Sequence[str | Path], log: Path, cwd: Path | None, env: Mapping
     setpriv = shutil.which("setpriv")
     told = [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
     command = [*told, "sh", "-c", _GUARD, "sh", str(os.getpid()), *map(str, argv)]
+    # A group, not a session: the kernel gives each session the same share of the cores, whatever nice(1) was told.
     with log.open("ab") as output:
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=cwd, env=env, start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=cwd, env=env, process_group=0
         )
