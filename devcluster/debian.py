@@ -8,12 +8,12 @@ from __future__ import annotations
 import fcntl
 import shutil
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devcluster.errors import ClusterError
+from devcluster.progress import say
 from devcluster.shell import run
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ def install(packages: list[str]) -> None:
     """Install `packages`; an interrupted installation is finished before."""
     if not packages:
         return
-    print(f"installing Debian packages: {' '.join(packages)}", file=sys.stderr)
+    say(f"installing Debian packages: {' '.join(packages)}")
     await_others()
     interrupted = _is_interrupted()
     if interrupted:  # apt refuses to do anything before; a package that is not there as a whole is apt's turn below
-        print("finishing an interrupted installation of Debian packages", file=sys.stderr)
+        say("finishing an interrupted installation of Debian packages")
         with suppress(ClusterError):
             run(["dpkg", "--force-confdef", "--force-confold", "--configure", "-a"], env=_ENV, detached=True)
     run([*_APT, "update"], env=_ENV, detached=True)
@@ -74,7 +74,7 @@ def await_others() -> None:
                 try:
                     fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError:
-                    print(f"waiting for another apt or dpkg, which holds {path}", file=sys.stderr)
+                    say(f"waiting for another apt or dpkg, which holds {path}")
                     fcntl.lockf(file, fcntl.LOCK_EX)
 
 

@@ -8,8 +8,14 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _MINUTE = 60
+#: Takes away the line that a terminal shows while a step goes on.
+_CLEAR = "\r\033[K"
 #: Seconds between two lines for somebody who reads a log; a terminal gets its line rewritten each second.
 _LOG_EVERY = 20.0
 #: How many weighted seconds of work this machine must have done until its own pace counts as much as the measured one.
@@ -25,6 +31,11 @@ def duration(seconds: float) -> str:
         return f"{whole} s"
     minutes, rest = divmod(whole, _MINUTE)
     return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+
+
+def say(text: str) -> None:
+    """Print a line about something else, while a step may go on."""
+    print(f"{_CLEAR if sys.stderr.isatty() else ''}{text}", file=sys.stderr, flush=True)
 
 
 def pace(elapsed: float, done: float) -> float:
@@ -51,6 +62,10 @@ class Progress:
     _first: tuple[float, float] | None = None
     _detail: str = ""
     _printed: float = 0.0
+
+    def expect(self, weights: Mapping[str, float]) -> None:
+        """Add steps that come, too; one that was expected already keeps its weight."""
+        self.weights = {**weights, **self.weights}
 
     def begin(self, step: str) -> None:
         """Start `step` and say so."""
@@ -104,6 +119,6 @@ class Progress:
 
     def _write(self, text: str, *, final: bool) -> None:
         if sys.stderr.isatty():
-            print(f"\r\033[K{text}", end="\n" if final else "", file=sys.stderr, flush=True)
+            print(f"{_CLEAR}{text}", end="\n" if final else "", file=sys.stderr, flush=True)
         else:
             print(text, file=sys.stderr, flush=True)

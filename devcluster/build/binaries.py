@@ -50,8 +50,11 @@ def missing(words: list[str]) -> list[Recipe]:
     return [recipe for recipe in select(words) if not is_built(recipe)]
 
 
-def ensure(words: list[str], check: Callable[[], None] = lambda: None) -> None:
-    """Build what of `words` is not in the cache; `check` is called now and then, what it raises ends the build."""
+def ensure(words: list[str], progress: Progress | None = None, check: Callable[[], None] = lambda: None) -> None:
+    """Build what of `words` is not in the cache; `check` is called now and then, what it raises ends the build.
+
+    `progress` is that of everything that is to be done, if this is not all.
+    """
     for recipe in select(words):
         if is_built(recipe):
             os.utime(folder(recipe))  # still in use: see _forget_old
@@ -61,7 +64,8 @@ def ensure(words: list[str], check: Callable[[], None] = lambda: None) -> None:
     with lock.exclusive(paths.cache() / "build.lock"):
         _forget_old()
         wanted = runs(missing(words))
-        progress = Progress({_title(recipes): sum(it.seconds for it in recipes) / _CORES for recipes in wanted})
+        progress = progress or Progress({})
+        progress.expect({_title(recipes): sum(it.seconds for it in recipes) / _CORES for recipes in wanted})
         _folders().mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=_folders(), prefix=".building-") as temporary:
             _build(GoTool(go, Path(temporary)), wanted, Path(temporary), progress, check)

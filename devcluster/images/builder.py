@@ -18,13 +18,23 @@ if TYPE_CHECKING:
 _SECONDS = {"inventory-service": 30.0, "inventory-operator": 40.0}
 
 
-def ensure() -> dict[OwnImage, Path]:
-    """Return the archive of each of our images; builds what isn't in the cache."""
+def expected() -> dict[str, float]:
+    """Return the steps and seconds on two cores of building what isn't in the cache."""
+    engine = engines.choose()
+    return {_step(image): _SECONDS[image.short] for image in OWN if not _archive(image, engine).exists()}
+
+
+def ensure(progress: Progress | None = None) -> dict[OwnImage, Path]:
+    """Return the archive of each of our images; builds what isn't in the cache.
+
+    `progress` is that of everything that is to be done, if this is not all.
+    """
     engine = engines.choose()
     with lock.exclusive(paths.cache() / "images-own.lock"):
         found = {image: _archive(image, engine) for image in OWN}
         missing = {image: path for image, path in found.items() if not path.exists()}
-        progress = Progress({f"image {image.short}": _SECONDS[image.short] for image in missing})
+        progress = progress or Progress({})
+        progress.expect({_step(image): _SECONDS[image.short] for image in missing})
         for image, path in missing.items():
             _make(image, path, engine, progress)
     return found
@@ -49,9 +59,12 @@ def _archive(image: OwnImage, engine: engines.Engine) -> Path:
     return paths.cache() / "images" / f"{image.short}-{engine.inputs_digest(image)}.tar"
 
 
+def _step(image: OwnImage) -> str:
+    return f"image {image.short}"
+
+
 def _make(image: OwnImage, path: Path, engine: engines.Engine, progress: Progress) -> None:
-    step = f"image {image.short}"
-    progress.begin(step)
+    progress.begin(_step(image))
     cpu = engine.build(image, progress.tick)
     wip = path.with_suffix(".part")
     wip.unlink(missing_ok=True)

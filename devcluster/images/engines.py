@@ -65,7 +65,6 @@ class Buildah:
 
     def __init__(self) -> None:
         preflight.require_linux_root()
-        preflight.require_packages(preflight.IMAGE_PACKAGES)
         self._store = paths.cache() / "buildah"
         self._env = {"BUILDAH_ISOLATION": "chroot", "STORAGE_DRIVER": "overlay"}
         self._command = ["buildah", "--root", str(self._store), "--runroot", "/run/inventory-cluster-buildah"]
@@ -93,12 +92,14 @@ class Buildah:
 
     def push(self, image: OwnImage, archive: Path, target: str) -> None:
         """Push from the archive's image; a registry on this machine is spoken to without TLS."""
+        preflight.require_packages(preflight.IMAGE_PACKAGES)
         plain = ["--tls-verify=false"] if target.startswith(_LOCAL) else []
         run([*self._command, "pull", f"docker-archive:{archive}:{image.name}"], env=self._env)
         run([*self._command, "push", *plain, image.name, f"docker://{target}"], env=self._env)
         self._unmount()
 
     def _load_stand_ins(self) -> None:
+        preflight.require_packages(preflight.IMAGE_PACKAGES)
         archive = standins.ensure()
         mark = self._store / f"has-{archive.stem}"
         if mark.exists():

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import platform
 import shutil
-import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from devcluster.build.recipes import recipe_of
 from devcluster.errors import ClusterError
 from devcluster.images import archive
 from devcluster.images.archive import Entry, Image
+from devcluster.progress import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,9 +47,19 @@ def digest() -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:_DIGEST_LENGTH]
 
 
+def is_made() -> bool:
+    """Tell whether the archive with all stand-ins is in the cache."""
+    return _archive().exists()
+
+
+def has_base() -> bool:
+    """Tell whether the base image's layer is in the cache."""
+    return _layer().exists()
+
+
 def ensure() -> Path:
     """Return the archive with all stand-ins; makes it when it isn't in the cache."""
-    path = paths.cache() / "images" / f"stand-ins-{digest()}.tar"
+    path = _archive()
     if path.exists():
         return path
     base = ensure_base()
@@ -91,13 +101,21 @@ def _server_config(server: str, storage: str) -> dict[str, object]:
     }
 
 
+def _archive() -> Path:
+    return paths.cache() / "images" / f"stand-ins-{digest()}.tar"
+
+
+def _layer() -> Path:
+    return paths.cache() / "images" / f"base-{_base_digest()}.tar"
+
+
 def _base_digest() -> str:
     return hashlib.sha256(repr((_SUITE, _BASE_PACKAGES, _UNWANTED)).encode()).hexdigest()[:_DIGEST_LENGTH]
 
 
 def ensure_base() -> Path:
     """Return the base image's only layer; Debian's installer makes it in a minute or two."""
-    layer = paths.cache() / "images" / f"base-{_base_digest()}.tar"
+    layer = _layer()
     if layer.exists():
         return layer
     preflight.require_linux_root()
@@ -105,7 +123,7 @@ def ensure_base() -> Path:
     with lock.exclusive(paths.cache() / "images.lock"), _folder(layer.parent) as folder:
         if layer.exists():  # another command made it meanwhile
             return layer
-        print("base image: installing Debian with its Python into a folder ... about 2 min", file=sys.stderr)
+        say("base image: installing Debian with its Python into a folder")
         _install(folder)
         for old in layer.parent.glob("base-*.tar"):
             old.unlink()

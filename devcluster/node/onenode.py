@@ -12,16 +12,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from devcluster import bound, lock, paths, preflight
+from devcluster import lock, paths, preflight
 from devcluster.build import binaries
 from devcluster.errors import ClusterError, RefusedError
-from devcluster.images import nodeimages, standins
+from devcluster.images import nodeimages
 from devcluster.images.standins import BASE
 from devcluster.kubectl import Kubectl, link, unlink, wait_until
-from devcluster.node import apiserver, cleanup, network, nodeconfig, servers
+from devcluster.node import apiserver, cleanup, network, nodeconfig, preparation, servers
 from devcluster.node.apiserver import Argv, Place
 from devcluster.node.pki import SERVICE_NAMES, Pki
 from devcluster.paths import KUBECONFIG, RUN, SOCKET, STATE
+from devcluster.progress import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,14 +44,14 @@ _READY_SECONDS = 90
 def up() -> bool:
     """Start the cluster and wait until its node is ready; False when it already was."""
     preflight.require_linux_root()
+    progress = Progress({})
     if binaries.missing(["all"]) or not is_healthy():
-        prepare()
+        progress = preparation.prepare()
     if is_healthy():
         nodeimages.ensure_stand_ins()
         link()
         return False
-    standins.ensure()
-    with lock.exclusive(paths.LOCK):
+    with preparation.images_beside(progress), lock.exclusive(paths.LOCK):
         if is_healthy():
             return False
         cleanup.stop_everything()
@@ -58,29 +59,6 @@ def up() -> bool:
         _start()
         link()
     return True
-
-
-def prepare() -> None:
-    """Get what a start needs: Debian's packages and the base image are made while the compiler runs."""
-    with ThreadPoolExecutor(1) as pool:
-        beside = pool.submit(_install_debian)
-
-        def check() -> None:
-            if beside.done():
-                beside.result()
-
-        try:
-            binaries.ensure(["all"], check)
-            beside.result()
-        except BaseException:
-            bound.kill_all()
-            raise
-
-
-def _install_debian() -> None:
-    """Install packages in one go, then make the base image."""
-    preflight.require_packages(preflight.NODE_PACKAGES | preflight.IMAGE_PACKAGES)
-    standins.ensure_base()
 
 
 def down(*, keep: bool) -> None:
