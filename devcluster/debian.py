@@ -41,12 +41,14 @@ def install(packages: list[str]) -> None:
     say(f"installing Debian packages: {' '.join(packages)}")
     await_others()
     interrupted = _is_interrupted()
-    if interrupted:  # apt refuses to do anything before; a package that is not there as a whole is apt's turn below
+    if interrupted:  # apt refuses to do anything before
         say("finishing an interrupted installation of Debian packages")
         with suppress(ClusterError):
             run(["dpkg", "--force-confdef", "--force-confold", "--configure", "-a"], env=_ENV, detached=True)
     run([*_APT, "update"], env=_ENV, detached=True)
     if interrupted:
+        if half := parse_states(_states(), {"half-installed"}):  # not even unpacked, so it can't be configured
+            run([*_APT, "--reinstall", "install", *half], env=_ENV, detached=True)
         run([*_APT, "--fix-broken", "install"], env=_ENV, detached=True)
     run([*_APT, "install", *packages], env=_ENV, detached=True)
 
@@ -55,15 +57,18 @@ def unfinished(packages: Iterable[str]) -> list[str]:
     """Return those of `packages` that dpkg began to install and did not finish."""
     if shutil.which("dpkg-query") is None:
         return []
-    command = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *packages]
-    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout  # fails when one is unknown
-    return parse_unfinished(said)
+    return parse_states(_states(*packages), _UNFINISHED)
 
 
-def parse_unfinished(said: str) -> list[str]:
-    """Return the unfinished packages of lines like `runc half-configured`."""
+def parse_states(said: str, wanted: set[str]) -> list[str]:
+    """Return the packages in one of the `wanted` states, of lines like `runc half-configured`."""
     states = [line.split() for line in said.splitlines()]
-    return sorted({words[0] for words in states if len(words) > 1 and words[1] in _UNFINISHED})
+    return sorted({words[0] for words in states if len(words) > 1 and words[1] in wanted})
+
+
+def _states(*packages: str) -> str:
+    command = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *packages]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout  # fails when one is unknown
 
 
 def await_others() -> None:

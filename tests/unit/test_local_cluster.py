@@ -72,7 +72,7 @@ class TestRefusals:
 class TestDebian:
     def test_what_a_killed_installation_left_is_unfinished(self) -> None:
         said = "runc half-configured\niptables installed\nsocat unpacked\nethtool not-installed\nopenssl \n"
-        assert debian.parse_unfinished(said) == ["runc", "socat"]
+        assert debian.parse_states(said, debian._UNFINISHED) == ["runc", "socat"]
 
     @pytest.mark.parametrize("interrupted", [True, False])
     def test_an_interrupted_installation_is_finished_before_another(
@@ -86,10 +86,11 @@ class TestDebian:
 
         monkeypatch.setattr(debian, "run", run)
         monkeypatch.setattr(debian, "_JOURNAL", Path("/nonexistent"))
+        monkeypatch.setattr(debian, "_states", lambda: "perl half-installed\nsed installed\n")
         monkeypatch.setattr(debian, "_LOCKS", ())
         debian.install(["socat"])
         finishing = ["dpkg --configure -a"] if interrupted else []
-        fixing = ["install"] if interrupted else []
+        fixing = ["install perl", "install"] if interrupted else []
         assert commands == ["dpkg", *finishing, "update", *fixing, "install socat"]
 
     def test_nothing_to_install_asks_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
