@@ -63,12 +63,12 @@ def kubernetes_version() -> str:
     return found[1]
 
 
-def _kubernetes(name: str, seconds: float, *commands: str) -> Recipe:
+def _kubernetes(name: str, seconds: float, packages: dict[str, str]) -> Recipe:
     version = kubernetes_version()
     major, minor = version.lstrip("v").split(".")[:2]
     values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
     variables = {f"{_COMPONENT_BASE}.{key}": value for key, value in values.items()}
-    return Recipe(name, _SERVERS, _commands("k8s.io/kubernetes", *commands), seconds, variables)
+    return Recipe(name, _SERVERS, packages, seconds, variables)
 
 
 def _commands(prefix: str, *commands: str) -> dict[str, str]:
@@ -88,9 +88,17 @@ RECIPES = (
         150,
         {_VERSION: "0.31.1"},
     ),
-    _kubernetes("kubernetes-control-plane", 300, "kube-apiserver", "kube-controller-manager", "kubectl"),
+    _kubernetes(
+        "kubernetes-control-plane",
+        300,
+        _commands("k8s.io/kubernetes", "kube-apiserver", "kube-controller-manager", "kubectl"),
+    ),
     Recipe("etcd", _SERVERS, {"etcd": "./etcd"}, 20),
-    _kubernetes("kubernetes-node", 50, "kube-scheduler", "kubelet", "kube-proxy"),
+    _kubernetes(
+        "kubernetes-node",
+        50,
+        _commands("k8s.io/kubernetes", "kube-scheduler", "kube-proxy") | {"kubelet": "./kubelet"},
+    ),
     Recipe(
         "containerd",
         _SERVERS,

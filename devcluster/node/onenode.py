@@ -119,7 +119,9 @@ def _kubeconfig(user: str) -> Path:
 
 
 def _launch(name: str, argv: Argv) -> None:
-    servers.start(argv, _LOG / f"{name}.log", {"PATH": f"{binaries.binary('containerd').parent}:{_system_path()}"})
+    path = f"{binaries.binary('containerd').parent}:{_system_path()}"
+    # The kubelet's cAdvisor asks the containerd there for the names of containers.
+    servers.start(argv, _LOG / f"{name}.log", {"PATH": path, "CONTAINERD_ADDRESS": str(SOCKET)})
 
 
 def _system_path() -> str:
@@ -170,8 +172,7 @@ def _start_node(runtime: Future[None]) -> None:
     runtime.result()
     identity = [f"--hostname-override={nodeconfig.NODE}", f"--node-ip={network.NODE_ADDRESS}"]
     files = [f"--config={_CONF}/kubelet.yaml", f"--kubeconfig={_kubeconfig('kubelet')}", f"--root-dir={STATE}/kubelet"]
-    # cAdvisor looks for containerd at its default socket and gives no container names without it.
-    _launch("kubelet", [binaries.binary("kubelet"), *files, *identity, f"--containerd={SOCKET}"])
+    _launch("kubelet", [binaries.binary("kubelet"), *files, *identity])
     _launch("kube-proxy", [binaries.binary("kube-proxy"), f"--config={_CONF}/proxy.yaml"])
     _launch("coredns", [binaries.binary("coredns"), "-conf", _CONF / "Corefile"])
     _start_provisioner()
