@@ -61,7 +61,7 @@ $(venv): requirements/dev.txt pyproject.toml
 
 .PHONY: check
 check: lint ## lint, types, import contracts and the fast tests: under 2 minutes
-	@$(bin)/pytest -q tests/unit tests/golden tests/service
+	@$(bin)/pytest -q $(fast)
 
 .PHONY: test
 test: lint cluster-up ## everything that is a test, on a real cluster; a running demo is left alone
@@ -104,7 +104,7 @@ lock: $(venv) ## pin the requirements anew from pyproject.toml
 	  | $(lock) - -o requirements/build.txt
 
 .PHONY: cluster-up
-cluster-up: ## start the cluster; builds it the first time (about 12 minutes), then seconds
+cluster-up: ## start the cluster; builds it the first time (about 8 minutes), then seconds
 	@$(cluster) up
 
 .PHONY: cluster-down
