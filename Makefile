@@ -104,7 +104,7 @@ lock: $(venv) ## pin the requirements anew from pyproject.toml
 	  | $(lock) - -o requirements/build.txt
 
 .PHONY: cluster-up
-cluster-up: ## start the cluster; builds it the first time (about 8 minutes), then seconds
+cluster-up: ## start the cluster; builds it the first time (about 10 minutes), then seconds
 	@$(cluster) up
 
 .PHONY: cluster-down
