@@ -24,7 +24,7 @@ pytest := $(bin)/pytest -q --durations=30
 fast := -p no:schemathesis -p no:anyio tests/unit tests/golden
 # Tests that wait run beside tests that work, so there are more workers than cores. In the order of the folders: the
 # cluster's groups take longest.
-beside := -n 8 --dist loadgroup --no-loadscope-reorder
+beside := -n 6 --dist loadgroup --no-loadscope-reorder
 lock = $(bin)/uv -q pip compile --universal --python-version 3.11 --generate-hashes --no-header
 
 .PHONY: help

@@ -87,7 +87,9 @@ def what_next(grafana: Grafana, commands: Commands) -> str:
     """Return what there is to open and to do, each with its command."""
     steps = {
         "The pages of the shop, to open first: http://localhost:5000": [commands.forward("inventory")],
-        "Prometheus (the image built here has no pages, but answers): http://localhost:9090/api/v1/alerts": [commands.forward("prometheus")],
+        "Prometheus (the image built here has no pages, but answers): http://localhost:9090/api/v1/alerts": [
+            commands.forward("prometheus")
+        ],
         "Alertmanager: http://localhost:9093": [commands.forward("alertmanager")],
     }
     if grafana.works:

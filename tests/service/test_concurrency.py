@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from http import HTTPStatus
 from http.client import BadStatusLine, IncompleteRead
 
 import psutil
 import pytest
 import requests
 from sqlalchemy import func, select
+from tests.framework.api import PATIENCE
 from tests.framework.client import Client
 from tests.framework.server import DEADLINE, Server, serving
 from tests.framework.service_database import copied_file
@@ -25,12 +28,11 @@ CLIENTS, REQUESTS, THRESHOLD = 32, 200, 10
 FEW, TRIES, STORM, KILLS = 50, 500, 64, 5
 
 
-def group(kind):
-    """One worker runs all tests of one kind of database, so that one set of servers serves them all."""
-    return pytest.param(kind, marks=pytest.mark.xdist_group(f"contended-{kind}"))
+#: One worker runs all of them: one set of servers serves a kind of database, and no two storms run at once.
+pytestmark = pytest.mark.xdist_group("contended")
 
 
-@pytest.fixture(scope="module", params=[group("sqlite"), group("postgresql")])
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def service(request, tmp_path_factory):
     """Return the URLs of the servers and of their database: one on SQLite, two replicas on PostgreSQL."""
     folder = tmp_path_factory.mktemp("service")
@@ -70,6 +72,22 @@ def in_parallel(urls, act):
         return [result for results in clients.map(run, range(CLIENTS)) for result in results]
 
 
+def answered(client, path, body):
+    """Send until the service has had its turn at the rows.
+
+    It waits some seconds for a lock and then answers 503, having done nothing. On a busy machine 32 clients at one row
+    may take longer; a deadlock would be in PostgreSQL's log.
+    """
+    until = time.monotonic() + PATIENCE
+    while (answer := client.send("POST", path, body)).status == HTTPStatus.SERVICE_UNAVAILABLE:
+        assert time.monotonic() < until, answer.body
+    return answer
+
+
+def deadlocks(cluster):
+    return [line for line in (cluster.folder / "log").read_text().splitlines() if "deadlock detected" in line]
+
+
 def row_and_ledger(database_url, product):
     """Return the product's row and its ledger, from the database itself."""
     database = Database(load({"DATABASE_URL": database_url}).database_url, connections=1)
@@ -88,7 +106,7 @@ def create(url, sku, **fields):
 
 
 def test_no_delta_is_lost(service):
-    """Final = initial + accepted = the sum of the ledger, never below zero, every crossing counted once, no 5xx."""
+    """Final = initial + accepted = the sum of the ledger, never below zero, every crossing counted once."""
     urls, database_url = service
     product = create(urls[0], "moved", stock_level=7)
 
@@ -96,7 +114,7 @@ def test_no_delta_is_lost(service):
         for _ in range(REQUESTS):
             delta = rng.choice([each for each in range(-9, 10) if each])
             body = {"delta": delta, "reason": "x"}
-            answer = client.send("POST", f"/api/products/{product['id']}/adjust", body)
+            answer = answered(client, f"/api/products/{product['id']}/adjust", body)
             assert answer.status in {200, 409}, answer.body
             yield delta if answer.status == 200 else 0
 
@@ -140,8 +158,8 @@ def unordered(cluster, migrated_postgresql, tmp_path):
     yield from replicated(tmp_path, cluster.url(migrated_postgresql), 2)
 
 
-def test_batches_over_the_same_products_never_wait_in_a_circle(unordered):
-    """Whatever the order of their lines is: all of a batch or nothing, and no 5xx, which a deadlock would be."""
+def test_batches_over_the_same_products_never_wait_in_a_circle(unordered, cluster):
+    """Whatever the order of their lines is: all of a batch or nothing, and no deadlock."""
     urls, database_url = unordered
     ids = [create(urls[0], f"batch-{each}", stock_level=5)["id"] for each in range(5)]
 
@@ -149,11 +167,12 @@ def test_batches_over_the_same_products_never_wait_in_a_circle(unordered):
         for _ in range(FEW):
             deltas = {each: rng.choice([-9, -4, 8, 13]) for each in rng.sample(ids, rng.randint(2, 5))}
             lines = [{"product_id": each, "delta": delta} for each, delta in deltas.items()]
-            answer = client.send("POST", "/api/movements", {"lines": lines, "reason": "x"})
+            answer = answered(client, "/api/movements", {"lines": lines, "reason": "x"})
             assert answer.status in {200, 409}, answer.body
             yield deltas if answer.status == 200 else {}
 
     accepted = in_parallel(urls, act)
+    assert deadlocks(cluster) == []
     assert {} in accepted
     stocks = [5 + sum(deltas.get(each, 0) for deltas in accepted) for each in ids]
     assert rows_and_sums(database_url, ids) == [(stock, stock) for stock in stocks]
