@@ -54,7 +54,7 @@ class GoTool:
         self._packages[recipes[0].name] = self._downloads.submit(self._list, recipes)
 
     def build(self, recipes: list[Recipe], out: Path, told: Told) -> float:
-        """Build `recipes`, which `download` was told of, into the folder `out`; return the CPU seconds it took."""
+        """Build `recipes`, which `download` was called with, into the folder `out`; return the CPU seconds it took."""
         listed = self._packages[recipes[0].name]
         while not listed.done():
             time.sleep(_POLL)

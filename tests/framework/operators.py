@@ -12,12 +12,12 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
-from socket import socket
 from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 from tests.framework import processes
 from tests.framework.api import PATIENCE, Api, eventually
+from tests.framework.server import free_port
 
 from devcluster.build.binaries import binary
 
@@ -54,12 +54,6 @@ def prepare(control_plane: ControlPlane, kubectl: Path) -> Api:
 
     eventually(served, "the CRD to be served")
     return api
-
-
-def free_port() -> int:
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Operator:
