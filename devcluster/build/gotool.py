@@ -26,6 +26,8 @@ _POLL = 0.25
 _KEPT_LINES = 15
 #: The share of a build until the last package is begun; then that one and the last programs are linked.
 _COMPILING = 0.97
+#: The packages named last tell where in its list go is: so many of them, of a long list one in so many.
+_LATELY = 16
 
 
 class GoTool:
@@ -84,12 +86,16 @@ class GoTool:
 def progress(packages: list[str], said: Iterable[str]) -> tuple[float, str]:
     """Return which share of `packages` is compiled, and that in words, from what `go build -v` said.
 
-    It names a package when it begins with it and is silent about those in its cache, but keeps to the order of the
-    list: so the last one of the list that was named counts.
+    It names a package when it begins with it and is silent about those in its cache. It keeps to the order of the list,
+    but takes one from further down while the next ones still wait for what they import. So everything before the first
+    of those named lately is done, and of the rest what was named.
     """
-    named = set(said)
-    reached = next((place for place in range(len(packages), 0, -1) if packages[place - 1] in named), 0)
-    return _COMPILING * reached / max(1, len(packages)), f"{reached:,} of {len(packages):,} packages"
+    places = {package: place for place, package in enumerate(packages)}
+    named = [places[package] for package in said if package in places]
+    lately = named[-max(_LATELY, len(packages) // _LATELY) :]
+    reached = min(lately, default=0)
+    done = reached + sum(place >= reached for place in named)
+    return _COMPILING * done / max(1, len(packages)), f"{done:,} of {len(packages):,} packages"
 
 
 def _lines(log: Path) -> list[str]:

@@ -13,6 +13,7 @@ from devcluster.images.ownimages import OWN, OwnImage
 from devcluster.progress import Progress
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 _SECONDS = {"inventory-service": 30.0, "inventory-operator": 40.0}
@@ -24,13 +25,22 @@ def expected() -> dict[str, float]:
     return {_step(image): _SECONDS[image.short] for image in OWN if not _archive(image, engine).exists()}
 
 
+def prepare() -> None:
+    """Do what can be done for our images that aren't in the cache without the servers of the cluster."""
+    engine = engines.choose()
+    with _locked():
+        for image in OWN:
+            if not _archive(image, engine).exists():
+                engine.prepare(image)
+
+
 def ensure(progress: Progress | None = None) -> dict[OwnImage, Path]:
     """Return the archive of each of our images; builds what isn't in the cache.
 
     `progress` is that of everything that is to be done, if this is not all.
     """
     engine = engines.choose()
-    with lock.exclusive(paths.cache() / "images-own.lock"):
+    with _locked():
         found = {image: _archive(image, engine) for image in OWN}
         missing = {image: path for image, path in found.items() if not path.exists()}
         progress = progress or Progress({})
@@ -53,6 +63,10 @@ def push(registry: str) -> dict[OwnImage, str]:
 def inputs_digest(archive: Path) -> str:
     """Return the digest of what `archive` was made from."""
     return archive.stem.rpartition("-")[2]
+
+
+def _locked() -> AbstractContextManager[None]:
+    return lock.exclusive(paths.cache() / "images-own.lock")
 
 
 def _archive(image: OwnImage, engine: engines.Engine) -> Path:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _KEPT_LINES = 15
+#: What both Dockerfiles call the stage that installs Python's packages.
+_FIRST_STAGE = "builder"
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -27,6 +29,9 @@ class Engine(Protocol):
 
     def inputs_digest(self, image: OwnImage) -> str:
         """Return the digest of all that `image` is made from, the public images included."""
+
+    def prepare(self, image: OwnImage) -> None:
+        """Build the first stage of `image`, for which the base image is enough; `build` goes on from there."""
 
     def build(self, image: OwnImage, tick: Callable[[], None]) -> float:
         """Build `image` under its own name and return the CPU seconds it took; `tick` is called while it takes."""
@@ -45,9 +50,13 @@ class Docker:
         """Return the digest of the inputs; the public images are named in the Dockerfile."""
         return image.digest("docker")
 
+    def prepare(self, image: OwnImage) -> None:
+        """Run docker build for the first stage."""
+        _run(["docker", "build", f"--target={_FIRST_STAGE}", *_options(image), str(paths.REPO)], {})
+
     def build(self, image: OwnImage, tick: Callable[[], None]) -> float:
         """Run docker build."""
-        return _run(["docker", "build", *_options(image), str(paths.REPO)], {}, tick)
+        return _run(["docker", "build", f"--tag={image.name}", *_options(image), str(paths.REPO)], {}, tick)
 
     def save(self, image: OwnImage, path: Path) -> None:
         """Run docker save."""
@@ -73,15 +82,25 @@ class Buildah:
         """Return the digest of the inputs and of the stand-ins."""
         return image.digest(standins.digest())
 
+    def prepare(self, image: OwnImage) -> None:
+        """Run buildah for the first stage, whose layers stay in the store."""
+        self._load_base()
+        self._build(image, [f"--target={_FIRST_STAGE}"])
+
     def build(self, image: OwnImage, tick: Callable[[], None]) -> float:
+        """Run buildah."""
+        self._load_base()
+        self._load(standins.ensure(), standins.PROMETHEUS, standins.ALERTMANAGER)
+        return self._build(image, [f"--tag={image.name}"], tick)
+
+    def _build(self, image: OwnImage, options: list[str], tick: Callable[[], None] = lambda: None) -> float:
         """Run buildah with the host's certificates and pip configuration, so that pip works as it does outside."""
-        self._load_stand_ins()
         self._unmount()  # what a killed build left
         shared = [path for path in ("/etc/ssl/certs", "/etc/pip.conf") if Path(path).exists()]
         volumes = [word for path in shared for word in ("--volume", f"{path}:{path}:ro")]
-        argv = [*self._command, "bud", "--layers", "--pull-never", *volumes, *_options(image), str(paths.REPO)]
+        argv = [*self._command, "bud", "--layers", "--pull-never", *volumes, *options, *_options(image)]
         try:
-            return _run(argv, self._env, tick)
+            return _run([*argv, str(paths.REPO)], self._env, tick)
         finally:
             self._unmount()
 
@@ -98,17 +117,31 @@ class Buildah:
         run([*self._command, "push", *plain, image.name, f"docker://{target}"], env=self._env)
         self._unmount()
 
-    def _load_stand_ins(self) -> None:
+    def _load_base(self) -> None:
+        """Load the base image; a store of another one, or one that was not loaded to its end, is made anew."""
         preflight.require_packages(preflight.IMAGE_PACKAGES)
-        archive = standins.ensure()
-        mark = self._store / f"has-{archive.stem}"
-        if mark.exists():
+        archive = standins.ensure_base_archive()
+        if self._loading.exists() or not self._mark(archive).exists():
+            self._unmount()
+            shutil.rmtree(self._store, ignore_errors=True)
+        self._load(archive, standins.BASE)
+
+    def _load(self, archive: Path, *names: str) -> None:
+        if self._mark(archive).exists():
             return
-        self._unmount()  # a store that was not loaded to its end is made anew
-        shutil.rmtree(self._store, ignore_errors=True)
-        for name in (standins.BASE, standins.PROMETHEUS, standins.ALERTMANAGER):
+        self._store.mkdir(parents=True, exist_ok=True)
+        self._loading.touch()
+        for name in names:
             run([*self._command, "pull", f"docker-archive:{archive}:{name}"], env=self._env)
-        mark.touch()
+        self._mark(archive).touch()
+        self._loading.unlink()
+
+    def _mark(self, archive: Path) -> Path:
+        return self._store / f"has-{archive.stem}"
+
+    @property
+    def _loading(self) -> Path:
+        return self._store / "loading"
 
     def _unmount(self) -> None:
         """Take away the mounts in the store: the one that the overlay driver leaves, those of a killed build."""
@@ -121,11 +154,10 @@ def choose() -> Engine:
 
 
 def _options(image: OwnImage) -> list[str]:
-    words = {"--file": paths.REPO / image.dockerfile, "--tag": image.name, "--build-arg": f"VERSION={version()}"}
-    return [str(word) for pair in words.items() for word in pair]
+    return [f"--file={paths.REPO / image.dockerfile}", f"--build-arg=VERSION={version()}"]
 
 
-def _run(argv: list[str], env: dict[str, str], tick: Callable[[], None]) -> float:
+def _run(argv: list[str], env: dict[str, str], tick: Callable[[], None] = lambda: None) -> float:
     """Run `argv` to its end and return the CPU seconds it took; ClusterError with its last lines when it fails."""
     log = paths.cache() / "images" / "build.log"
     log.parent.mkdir(parents=True, exist_ok=True)

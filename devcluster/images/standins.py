@@ -64,12 +64,31 @@ def ensure() -> Path:
         return path
     base = ensure_base()
     with lock.exclusive(paths.cache() / "images.lock"), _folder(path.parent) as folder:
-        wip = folder / "archive.tar"
-        archive.write(wip, _images(base, folder), platform.machine())
-        for old in path.parent.glob("stand-ins-*.tar"):
-            old.unlink()
-        wip.rename(path)
+        _write(path, _images(base, folder), folder)
     return path
+
+
+def ensure_base_archive() -> Path:
+    """Return the archive with the base image alone, for what is built before there are servers."""
+    base = ensure_base()
+    path = base.with_name(f"only-{base.name}")
+    if not path.exists():
+        with lock.exclusive(paths.cache() / "images.lock"), _folder(path.parent) as folder:
+            _write(path, [_base_image(base)], folder)
+    return path
+
+
+def _write(path: Path, images: list[Image], folder: Path) -> None:
+    """Write the archive `path` in one go, with the help of a temporary `folder`, and remove older ones."""
+    wip = folder / "archive.tar"
+    archive.write(wip, images, platform.machine())
+    for old in path.parent.glob(f"{path.stem.rpartition('-')[0]}-*.tar"):
+        old.unlink()
+    wip.rename(path)
+
+
+def _base_image(base: Path) -> Image:
+    return Image(BASE, (base,), {"Env": ["PATH=/usr/local/bin:/usr/bin:/bin"], "Cmd": ["python3"]})
 
 
 def _images(base: Path, folder: Path) -> list[Image]:
@@ -78,7 +97,7 @@ def _images(base: Path, folder: Path) -> list[Image]:
     alertmanager = archive.write_layer(folder / "alertmanager.tar", _server_files("alertmanager", "amtool"))
     return [
         Image(PAUSE, (pause,), {"Entrypoint": ["/pause"], "User": "65535:65535"}),
-        Image(BASE, (base,), {"Env": ["PATH=/usr/local/bin:/usr/bin:/bin"], "Cmd": ["python3"]}),
+        _base_image(base),
         Image(PROMETHEUS, (base, prometheus), _server_config("prometheus", "--storage.tsdb.path=/prometheus")),
         Image(ALERTMANAGER, (base, alertmanager), _server_config("alertmanager", "--storage.path=/alertmanager")),
     ]

@@ -66,10 +66,13 @@ def _beside() -> Iterator[tuple[ThreadPoolExecutor, Event]]:
 
 
 def _install_debian(failed: Event) -> None:
-    """Install packages in one go, then make the base image."""
+    """Install packages in one go, then make the base image; beside the compiler also the first half of our images."""
+    building = bool(binaries.missing(["all"]))
     preflight.require_packages(preflight.NODE_PACKAGES | preflight.IMAGE_PACKAGES)
     if not failed.is_set():
         standins.ensure_base()
+    if building and not failed.is_set():
+        builder.prepare()
 
 
 def _await(debian: Future[None], progress: Progress) -> None:

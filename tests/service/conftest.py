@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 _numbers = itertools.count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the storms first: they are one group, which takes longest beside others."""
+    items.sort(key=lambda item: item.path.name != "test_concurrency.py")
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     cluster = postgresql.start()

@@ -96,7 +96,7 @@ def test_schemathesis_finds_nothing(request, tmp_path, database):
         run = subprocess.run(
             bound(
                 Path(sys.executable).with_name("schemathesis"), "--config-file", HERE / "schemathesis.toml",
-                "run", f"{server.url}/openapi.json", "--max-examples", "25", "--no-color", "--warnings", "off",
+                "run", f"{server.url}/openapi.json", "--max-examples", "12", "--no-color", "--warnings", "off",
             ),
             cwd=tmp_path,
             env={**os.environ, "SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(HERE)},

@@ -220,7 +220,7 @@ def test_a_fresh_process_makes_no_series_for_unknown_paths_and_methods(tmp_path)
     assert made == set()
 
 
-def test_three_thousand_strange_requests_make_no_series(tmp_path):
+def test_a_thousand_strange_requests_make_no_series(tmp_path):
     """A series may begin when a route first gives one of its own answers, never by what a request brings along."""
     with prepared_app(f"sqlite:///{tmp_path}/inventory.db") as app:
         client = app.test_client()
@@ -229,7 +229,7 @@ def test_three_thousand_strange_requests_make_no_series(tmp_path):
         stranger = Stranger(client, 1)
         statuses = {answer.status_code for answer in stranger.everything()}
         before = set(scrape(client)) | set(scrape(client))
-        statuses |= {stranger.anything().status_code for _ in range(3000)}
+        statuses |= {stranger.anything().status_code for _ in range(1000)}
         samples = scrape(client)
     assert {200, 400, 404, 405, 415} <= statuses
     assert max(statuses) < 500

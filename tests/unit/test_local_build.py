@@ -94,9 +94,20 @@ class TestRecipes:
 class TestGoTool:
     PACKAGES = ("errors", "io", "example.com/a", "example.com/b")
 
-    def test_it_is_as_far_as_the_last_package_that_go_named(self) -> None:
+    def test_it_is_as_far_as_the_packages_that_go_named(self) -> None:
         said = ["go: downloading example.com/a v1.0.0", "io", "errors"]
         assert gotool.progress([*self.PACKAGES], said) == (0.97 / 2, "2 of 4 packages")
+
+    @pytest.mark.parametrize("cached", [0, 371])
+    def test_packages_that_go_takes_early_from_further_down_count_as_one_each(self, cached: int) -> None:
+        packages = [f"example.com/{number}" for number in range(733)]
+        early = packages[cached + 60 :: 20]
+        order = [*packages[cached : cached + 30], *early]
+        order += [package for package in packages[cached:] if package not in set(order)]
+        for said in range(30, len(order) + 1):
+            share, words = gotool.progress(packages, order[:said])
+            assert words == f"{cached + said} of 733 packages"
+            assert share == pytest.approx(0.97 * (cached + said) / 733)
 
     def test_packages_in_go_s_cache_are_not_named_and_count(self) -> None:
         assert gotool.progress([*self.PACKAGES], ["example.com/b"]) == (0.97, "4 of 4 packages")
