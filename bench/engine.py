@@ -18,9 +18,9 @@ from bench import command
 from bench import engine_report as report
 from bench.plane import NAMESPACE, OPERATOR, QUIET_SECONDS, Plane, plane
 
-from inventory_operator import naming
-from inventory_operator.cluster import MERGE, ApiError
-from inventory_operator.resources import CHILDREN
+from inventory_operator.api import metadata as meta
+from inventory_operator.kube.client import MERGE, ApiError
+from inventory_operator.kube.kinds import CHILDREN
 
 if TYPE_CHECKING:
     import argparse
@@ -94,7 +94,7 @@ async def _repair(at: Plane, name: str, *, delete: bool) -> report.Repair:
     if delete:
         await at.admin.delete(live)
     else:
-        patch = {"spec": {"selector": {naming.STACK_LABEL: "drift"}}}
+        patch = {"spec": {"selector": {meta.STACK_LABEL: "drift"}}}
         # Not as the operator's own field manager: then it would be the operator's own wish.
         await at.admin.request("PATCH", SERVICES.path(NAMESPACE, name), patch, MERGE, fieldManager="bench")
     broken_at = time.monotonic()

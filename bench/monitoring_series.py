@@ -16,7 +16,7 @@ from bench.monitoring_stack import running_stack
 from tests.framework.rendered import one
 
 from devcluster import traffic
-from inventory_operator.values import quantity_bytes
+from inventory_operator.api.quantities import quantity_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,10 +20,10 @@ from tests.framework.operators import ROOT, USER, Operator, kustomized
 
 from devcluster.build.binaries import binary
 from devcluster.node.controlplane import ControlPlane
-from inventory_operator import naming
-from inventory_operator.cluster import Cluster
-from inventory_operator.connection import Connection
-from inventory_operator.resources import CHILDREN, STACKS, Resource
+from inventory_operator.api import metadata as meta
+from inventory_operator.kube.auth import Connection
+from inventory_operator.kube.client import Cluster
+from inventory_operator.kube.kinds import CHILDREN, STACKS, Resource
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -75,7 +75,7 @@ class Plane:
     async def children(self) -> int:
         """Return how many children all stacks have together."""
         kinds = [kind for kind in CHILDREN if not kind.optional]
-        lists = await asyncio.gather(*(self.admin.list(kind, labelSelector=naming.STACK_LABEL) for kind in kinds))
+        lists = await asyncio.gather(*(self.admin.list(kind, labelSelector=meta.STACK_LABEL) for kind in kinds))
         return sum(len(objects) for objects, _ in lists)
 
     async def restart(self) -> None:

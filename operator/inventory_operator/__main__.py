@@ -10,8 +10,9 @@ import sys
 
 import yaml
 
-from inventory_operator import app, cli, logs
-from inventory_operator.connection import NoConnectionError
+from inventory_operator import cli
+from inventory_operator.kube.auth import NoConnectionError
+from inventory_operator.runtime import logging, manager
 
 EXIT_CANNOT_START = 3
 EXIT_RESTART = 4
@@ -29,10 +30,10 @@ def main() -> int:
     except (OSError, yaml.YAMLError) as error:
         sys.stderr.write(f"inventory-operator: {error}\n")
         return cli.EXIT_INVALID
-    logs.configure(words.log_format, words.log_level)
+    logging.configure(words.log_format, words.log_level)
     try:
-        return 0 if asyncio.run(app.run(cli.settings(words))) else EXIT_RESTART
-    except (app.StartError, NoConnectionError) as error:
+        return 0 if asyncio.run(manager.run(cli.settings(words))) else EXIT_RESTART
+    except (manager.StartError, NoConnectionError) as error:
         sys.stderr.write(f"inventory-operator: {error}\n")
         return EXIT_CANNOT_START
 

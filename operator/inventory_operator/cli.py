@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from inventory_operator import naming
-from inventory_operator.render import Facts, render
+from inventory_operator.api import metadata as meta
+from inventory_operator.api.stack import InvalidSpec, parse
+from inventory_operator.manifests.render import Facts, render
 from inventory_operator.settings import Settings
-from inventory_operator.spec import InvalidSpec, parse
 from inventory_operator.version import __version__
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def show(files: Sequence[Path], namespace: str, output: str) -> int:
     objects: list[Any] = []
     for file, raw in _stacks(files):
         metadata = raw.get("metadata", {})
-        stack = naming.Stack(
+        stack = meta.Stack(
             metadata.get("namespace", namespace), metadata.get("name", ""), metadata.get("uid", "preview")
         )
         try:
@@ -145,5 +145,5 @@ def show(files: Sequence[Path], namespace: str, output: str) -> int:
 def _stacks(files: Sequence[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
     for file in files:
         for document in yaml.safe_load_all(file.read_text()):
-            if isinstance(document, dict) and document.get("kind") == naming.KIND:
+            if isinstance(document, dict) and document.get("kind") == meta.KIND:
                 yield file, document

@@ -13,7 +13,8 @@ from tests.contract.alertmanager import alerting, alerts, config, files, written
 from tests.framework.rendered import one, rendered, sets, stack
 from tests.framework.tools import good
 
-from inventory_operator import spec, templating
+from inventory_operator.api import stack as api_stack
+from inventory_operator.manifests import templates
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -220,7 +221,7 @@ def test_no_text_becomes_structure_even_if_the_parser_let_it_through() -> None:
     """The same configuration with the hostile text in place of the harmless one, and nothing else."""
 
     def rendered_with(text: str) -> str:
-        given = spec.parse(stack(alerting=FULL)).alerting
+        given = api_stack.parse(stack(alerting=FULL)).alerting
         ref = SimpleNamespace(name="s", key=text)
         receivers = given.receivers
         slack = receivers.slack.model_copy(update={"channel": text, "secret_key_ref": ref})
@@ -229,7 +230,7 @@ def test_no_text_becomes_structure_even_if_the_parser_let_it_through() -> None:
         receivers = receivers.model_copy(update={"slack": slack, "email": email})
         mute = given.mute_times[1].model_copy(update={"name": text, "location": text})
         hostile = given.model_copy(update={"receivers": receivers, "mute_times": (mute,)})
-        (component,) = [found for found in templating.registry() if found.name == "alertmanager"]
+        (component,) = [found for found in templates.registry() if found.name == "alertmanager"]
         (file,) = [found for found in component.config if found.key == "alertmanager.yml"]
         return file.text({"spec": SimpleNamespace(alerting=hostile)})
 
@@ -250,7 +251,7 @@ def test_what_alertmanager_takes_for_a_template_is_refused(path: str) -> None:
     kind, field = path.split(".")
     text = "{{ .ExternalURL }}"
     receivers = {kind: KINDS[kind] | {field: [text] if field == "to" else text}}
-    with pytest.raises(spec.InvalidSpec, match=re.escape(f"spec.alerting.receivers.{path}")):
+    with pytest.raises(api_stack.InvalidSpec, match=re.escape(f"spec.alerting.receivers.{path}")):
         rendered(stack(alerting={"receivers": receivers}))
 
 

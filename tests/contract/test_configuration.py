@@ -13,8 +13,8 @@ from tests.framework.configurations import MOUNTED, config_map, parsed, promethe
 from tests.framework.rendered import FACTS, one, rendered, sets, stack
 from tests.framework.tools import Tool, good
 
-from inventory_operator.servicespec import Metrics
-from inventory_operator.userfiles import JOBS
+from inventory_operator.api.service import Metrics
+from inventory_operator.components.user_files import JOBS
 
 if TYPE_CHECKING:
     from pathlib import Path

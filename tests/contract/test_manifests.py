@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from tests.framework.rendered import inputs, one, sets, stack_of
 
-from inventory_operator import naming, resources
+from inventory_operator.api import metadata as meta
+from inventory_operator.kube import kinds
 
 OBJECTS = [
     pytest.param(name, obj, id=f"{name}-{obj['kind']}-{obj['metadata']['name']}")
@@ -45,8 +46,8 @@ def leaves(node: Any) -> list[Any]:
 def test_every_object_is_labelled_and_placed(name: str, obj: dict[str, Any]) -> None:
     stack = stack_of(inputs()[name])
     labels = obj["metadata"]["labels"]
-    assert labels[naming.STACK_LABEL] == stack.name
-    assert labels[naming.UID_LABEL] == stack.uid
+    assert labels[meta.STACK_LABEL] == stack.name
+    assert labels[meta.UID_LABEL] == stack.uid
     assert obj["metadata"].get("namespace") == (None if obj["kind"] == "ClusterRoleBinding" else stack.namespace)
     for value in labels.values():
         assert len(value) <= 63
@@ -66,8 +67,8 @@ def test_every_object_fits_server_side_apply(name: str, obj: dict[str, Any]) -> 
 
 @each_object
 def test_only_kinds_that_the_operator_watches(name: str, obj: dict[str, Any]) -> None:
-    assert resources.of(obj) in resources.CHILDREN
-    assert resources.of(obj).api_version == obj["apiVersion"]
+    assert kinds.of(obj) in kinds.CHILDREN
+    assert kinds.of(obj).api_version == obj["apiVersion"]
 
 
 @each_object
@@ -78,8 +79,8 @@ def test_small_enough_for_client_side_apply(name: str, obj: dict[str, Any]) -> N
 @each_deployment
 def test_selectors_are_the_frozen_labels_without_a_version(name: str, obj: dict[str, Any]) -> None:
     selector = obj["spec"]["selector"]["matchLabels"]
-    replica = {naming.REPLICA_LABEL} if selector[naming.COMPONENT_LABEL] == "alertmanager" else set()
-    assert selector.keys() == {naming.STACK_LABEL, naming.COMPONENT_LABEL} | replica
+    replica = {meta.REPLICA_LABEL} if selector[meta.COMPONENT_LABEL] == "alertmanager" else set()
+    assert selector.keys() == {meta.STACK_LABEL, meta.COMPONENT_LABEL} | replica
     assert selector.items() <= obj["spec"]["template"]["metadata"]["labels"].items()
     assert "app.kubernetes.io/version" not in obj["spec"]["template"]["metadata"]["labels"]
 
@@ -97,7 +98,7 @@ def test_pods_keep_to_the_restricted_level(name: str, obj: dict[str, Any]) -> No
 
 @each_deployment
 def test_only_prometheus_gets_a_token(name: str, obj: dict[str, Any]) -> None:
-    prometheus = obj["metadata"]["labels"][naming.COMPONENT_LABEL] == "prometheus"
+    prometheus = obj["metadata"]["labels"][meta.COMPONENT_LABEL] == "prometheus"
     assert pod_of(obj)["automountServiceAccountToken"] is prometheus
 
 
@@ -173,7 +174,7 @@ def test_no_secret_value_is_rendered(name: str) -> None:
     for secret in (obj for obj in sets()[name] if obj["kind"] == "Secret"):
         values = {key: base64.b64decode(value) for key, value in secret.get("data", {}).items()}
         assert values in ({}, {"admin-user": b"admin"})
-        generated = secret["metadata"]["annotations"][naming.GENERATE_ANNOTATION].split(",")
+        generated = secret["metadata"]["annotations"][meta.GENERATE_ANNOTATION].split(",")
         assert generated
         assert not values.keys() & set(generated)
 

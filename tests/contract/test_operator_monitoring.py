@@ -7,7 +7,7 @@ from typing import Any
 from tests.framework.configurations import parsed, scrape_jobs
 from tests.framework.rendered import FACTS, ROOT, sets
 
-from inventory_operator.naming import OPERATOR_METRICS
+from inventory_operator.api.metadata import OPERATOR_METRICS
 
 DEPLOY = ROOT / "operator/deploy"
 

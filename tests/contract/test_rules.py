@@ -12,7 +12,7 @@ from tests.contract.rulefiles import PLAIN, Files, alerts, every_rule, files, gr
 from tests.framework.configurations import config_map, parsed, written
 from tests.framework.rendered import FACTS, ROOT, rendered, stack
 
-from inventory_operator.values import duration_seconds
+from inventory_operator.api.quantities import duration_seconds
 from inventory_service import observe
 from inventory_service.metrics import _BOUNDS, UNMATCHED
 

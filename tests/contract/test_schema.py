@@ -11,7 +11,7 @@ import yaml
 from tests.framework import specs
 
 import reference
-from inventory_operator.spec import Spec, parse
+from inventory_operator.api.stack import Spec, parse
 from inventory_operator.version import __version__
 
 LIMIT_BYTES = 200_000

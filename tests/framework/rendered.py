@@ -11,7 +11,9 @@ from typing import Any
 
 import yaml
 
-from inventory_operator import naming, render, spec
+from inventory_operator.api import metadata as meta
+from inventory_operator.api import stack as api_stack
+from inventory_operator.manifests import render
 
 ROOT = Path(__file__).parents[2]
 FACTS = render.Facts(
@@ -29,18 +31,18 @@ def inputs() -> dict[str, dict[str, Any]]:
     found = {"default": {"metadata": {"name": "shop", "namespace": "shop"}, "spec": {}}}
     for file in files:
         objects = yaml.load_all(file.read_text("utf-8"), Loader=yaml.CSafeLoader)
-        stacks = [obj for obj in objects if obj and obj["kind"] == naming.KIND]
+        stacks = [obj for obj in objects if obj and obj["kind"] == meta.KIND]
         found |= {f"{file.parent.name}-{file.stem}" + (f"-{n}" if n else ""): obj for n, obj in enumerate(stacks)}
     return found
 
 
-def stack_of(raw: dict[str, Any]) -> naming.Stack:
+def stack_of(raw: dict[str, Any]) -> meta.Stack:
     metadata = raw["metadata"]
-    return naming.Stack(metadata.get("namespace", "default"), metadata["name"], "00000000-0000-0000-0000-00000000000b")
+    return meta.Stack(metadata.get("namespace", "default"), metadata["name"], "00000000-0000-0000-0000-00000000000b")
 
 
 def rendered(raw: dict[str, Any], facts: render.Facts = FACTS) -> list[dict[str, Any]]:
-    return render.render(stack_of(raw), spec.parse(raw), facts)
+    return render.render(stack_of(raw), api_stack.parse(raw), facts)
 
 
 def stack(name: str = "shop", **fields: Any) -> dict[str, Any]:

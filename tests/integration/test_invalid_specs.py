@@ -10,7 +10,7 @@ import pytest
 from tests.framework import specs
 from tests.framework.api import Api, condition
 
-from inventory_operator.spec import parse
+from inventory_operator.api.stack import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable

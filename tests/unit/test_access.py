@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from inventory_operator import access
-from inventory_operator.access import Right
-from inventory_operator.resources import CHILDREN, PODS, STACKS
+from inventory_operator.kube import permissions
+from inventory_operator.kube.kinds import CHILDREN, PODS, STACKS
+from inventory_operator.kube.permissions import Right
 from inventory_operator.settings import Settings
 
 CLUSTERWIDE = Settings(namespace=None, operator_namespace="home")
@@ -27,37 +27,37 @@ class Reviewer:
 
 async def test_with_every_right_nothing_is_missing() -> None:
     reviewer = Reviewer()
-    assert await access.missing(reviewer, CLUSTERWIDE) == []
-    assert len(reviewer.asked) == len(access.needed(CLUSTERWIDE))
+    assert await permissions.missing(reviewer, CLUSTERWIDE) == []
+    assert len(reviewer.asked) == len(permissions.needed(CLUSTERWIDE))
 
 
 async def test_what_is_missing_is_named_with_verb_kind_and_place() -> None:
     def refuse(asked: dict[str, str]) -> bool:
         return (asked["verb"], asked["resource"]) in {("watch", "deployments"), ("patch", "inventorystacks")}
 
-    found = await access.missing(Reviewer(refuse), CLUSTERWIDE)
+    found = await permissions.missing(Reviewer(refuse), CLUSTERWIDE)
     assert set(found) == {
         "watch deployments.apps in every namespace",
         "patch inventorystacks.inventorystack.dev/status in every namespace",
     }
-    found = await access.missing(Reviewer(refuse), SINGLE)
+    found = await permissions.missing(Reviewer(refuse), SINGLE)
     assert "watch deployments.apps in namespace shop" in found
 
 
 def test_every_kind_that_is_written_is_asked_for() -> None:
-    rights = {(right.verb, right.resource.kind) for right in access.needed(CLUSTERWIDE)}
+    rights = {(right.verb, right.resource.kind) for right in permissions.needed(CLUSTERWIDE)}
     for child in CHILDREN:
         assert {(verb, child.kind) for verb in ("get", "list", "watch", "create", "patch", "delete")} <= rights
 
 
 def test_a_single_namespace_install_asks_for_nothing_outside_of_it() -> None:
-    rights = access.needed(SINGLE)
+    rights = permissions.needed(SINGLE)
     assert {right.namespace for right in rights} == {"shop"}
     assert all(right.resource.namespaced for right in rights)
 
 
 def test_nothing_is_asked_for_that_is_not_used() -> None:
-    rights = access.needed(CLUSTERWIDE)
+    rights = permissions.needed(CLUSTERWIDE)
     assert {right.verb for right in rights if right.resource is STACKS and not right.subresource} == {
         "get",
         "list",

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from inventory_operator import drift, naming
-from inventory_operator.applier import LOOK_AGAIN_SECONDS, Applier
-from inventory_operator.cluster import MERGE, ApiError
-from inventory_operator.store import Store
+from inventory_operator.api import metadata as meta
+from inventory_operator.cache.store import Store
+from inventory_operator.controller.applier import LOOK_AGAIN_SECONDS, Applier
+from inventory_operator.kube import field_ownership
+from inventory_operator.kube.client import MERGE, ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Object = dict[str, Any]
-STACK = naming.Stack("ns", "shop", "u-shop")
+STACK = meta.Stack("ns", "shop", "u-shop")
 REFUSED = ApiError(422, "Invalid", "spec.x: field is immutable")
 FORBIDDEN = ApiError(403, "Forbidden", "exceeded quota")
 CONFLICT = ApiError(409, "Conflict", "the object has been modified")
@@ -75,7 +76,7 @@ def _ours(obj: Object) -> Object:
         key: value for key, value in obj["metadata"].items() if key in {"labels", "annotations", "ownerReferences"}
     }
     body = {key: value for key, value in obj.items() if key not in {"apiVersion", "kind", "metadata"}}
-    return {"manager": naming.FIELD_MANAGER, "fieldsV1": tree({**body, "metadata": metadata})}
+    return {"manager": meta.FIELD_MANAGER, "fieldsV1": tree({**body, "metadata": metadata})}
 
 
 @pytest.fixture
@@ -94,21 +95,21 @@ def applier(cluster, store) -> Applier:
 
 
 def manifest(kind: str = "Service", name: str = "shop-inventory", component: str = "service", **body: Any) -> Object:
-    labels, owners = naming.labels(STACK, component), [naming.owner_reference(STACK)]
+    labels, owners = meta.labels(STACK, component), [meta.owner_reference(STACK)]
     metadata = {"name": name, "namespace": "ns", "labels": labels, "ownerReferences": owners}
     return {"apiVersion": "v1", "kind": kind, "metadata": metadata, **(body or {"spec": {"a": 1}})}
 
 
 def live(wanted: Object, version: int = 5, **metadata: Any) -> Object:
     """`wanted` as the API server shows it once it was applied."""
-    stamped = drift.stamped(wanted)
+    stamped = field_ownership.stamped(wanted)
     seen = {"resourceVersion": str(version), "uid": "u-child", "managedFields": [_ours(stamped)], **metadata}
     return {**stamped, "metadata": {**stamped["metadata"], **seen}}
 
 
 def secret(**data: str) -> Object:
     made = manifest("Secret", "shop-grafana", "grafana", type="Opaque", **({"data": data} if data else {}))
-    made["metadata"]["annotations"] = {naming.GENERATE_ANNOTATION: "admin-password,token"}
+    made["metadata"]["annotations"] = {meta.GENERATE_ANNOTATION: "admin-password,token"}
     del made["metadata"]["ownerReferences"]
     return made
 
@@ -117,7 +118,7 @@ async def test_what_is_missing_is_applied_once_with_its_digest(applier, cluster)
     assert await applier.apply(STACK, [manifest()]) == []
     assert await applier.apply(STACK, [manifest()]) == []
     assert cluster.writes == ["apply Service shop-inventory"]
-    assert drift.stamp(cluster.sent[0]) == drift.digest(manifest())
+    assert field_ownership.stamp(cluster.sent[0]) == field_ownership.digest(manifest())
 
 
 @pytest.mark.parametrize("kind", ["PersistentVolumeClaim", "Cluster"])
@@ -278,7 +279,7 @@ def taken(**metadata: Any) -> Object:
 
 
 OTHERS = {"kind": "ReplicaSet", "name": "other", "uid": "u-other", "controller": True}
-PREDECESSOR = {**naming.owner_reference(STACK), "uid": "u-before"}
+PREDECESSOR = {**meta.owner_reference(STACK), "uid": "u-before"}
 
 
 @pytest.mark.parametrize(
@@ -286,8 +287,8 @@ PREDECESSOR = {**naming.owner_reference(STACK), "uid": "u-before"}
     [
         ({}, "NameTaken", True),
         ({"ownerReferences": [OTHERS]}, "NameTaken", True),
-        ({"labels": {naming.STACK_LABEL: "other"}}, "NameTaken", True),
-        ({"labels": {naming.STACK_LABEL: "shop"}, "ownerReferences": [PREDECESSOR]}, "WaitingForDeletion", False),
+        ({"labels": {meta.STACK_LABEL: "other"}}, "NameTaken", True),
+        ({"labels": {meta.STACK_LABEL: "shop"}, "ownerReferences": [PREDECESSOR]}, "WaitingForDeletion", False),
         ({"deletionTimestamp": "2026-01-01T00:00:00Z"}, "WaitingForDeletion", False),
     ],
     ids=["no-label", "owned-by-another", "of-another-stack", "of-a-predecessor", "terminating"],
@@ -301,7 +302,7 @@ async def test_what_is_not_ours_is_never_touched(applier, cluster, metadata, rea
 
 
 async def test_what_carries_our_label_and_no_owner_is_adopted(applier, cluster) -> None:
-    orphan = taken(labels={naming.STACK_LABEL: "shop", naming.UID_LABEL: "u-before"})
+    orphan = taken(labels={meta.STACK_LABEL: "shop", meta.UID_LABEL: "u-before"})
     cluster.objects["Service", "shop-inventory"] = orphan
     assert await applier.apply(STACK, [manifest()]) == []
     assert cluster.writes == ["apply Service shop-inventory"]
@@ -353,8 +354,8 @@ async def test_a_fault_at_any_step_of_a_change_is_remembered(applier, cluster, s
 
 async def test_prune_takes_what_is_owned_and_not_wanted_and_nothing_else(applier, cluster, store) -> None:
     volume, password, foreign = manifest("PersistentVolumeClaim", "v"), secret(), manifest("Service", "foreign")
-    password["metadata"]["ownerReferences"] = [naming.owner_reference(STACK)]
-    foreign["metadata"]["ownerReferences"] = [{**naming.owner_reference(STACK), "uid": "u-other"}]
+    password["metadata"]["ownerReferences"] = [meta.owner_reference(STACK)]
+    foreign["metadata"]["ownerReferences"] = [{**meta.owner_reference(STACK), "uid": "u-other"}]
     going = live(manifest("Service", "going"), deletionTimestamp="2026-01-01T00:00:00Z")
     for obj in (volume, password, foreign, manifest("Pod", "p"), manifest("Service", "old"), manifest()):
         store.observe(live(obj))
@@ -365,7 +366,7 @@ async def test_prune_takes_what_is_owned_and_not_wanted_and_nothing_else(applier
 
 async def test_cluster_scoped_children_of_a_gone_stack_are_pruned(applier, cluster, store) -> None:
     def binding(name: str, uid: str) -> Object:
-        labels = {naming.STACK_LABEL: "shop", naming.STACK_NAMESPACE_LABEL: "ns", naming.UID_LABEL: uid}
+        labels = {meta.STACK_LABEL: "shop", meta.STACK_NAMESPACE_LABEL: "ns", meta.UID_LABEL: uid}
         metadata = {"name": name, "uid": name, "resourceVersion": "5", "labels": labels}
         return {"kind": "ClusterRoleBinding", "metadata": metadata}
 
@@ -378,8 +379,8 @@ async def test_cluster_scoped_children_of_a_gone_stack_are_pruned(applier, clust
 
 
 def pod(name: str, config: str | None = None, **metadata: Any) -> Object:
-    annotations = {naming.CONFIG_ANNOTATION: config} if config else {}
-    labels = naming.labels(STACK, "prometheus")
+    annotations = {meta.CONFIG_ANNOTATION: config} if config else {}
+    labels = meta.labels(STACK, "prometheus")
     metadata = {"name": name, "namespace": "ns", "uid": name, "resourceVersion": "5", "labels": labels, **metadata}
     return {"kind": "Pod", "metadata": {**metadata, "annotations": annotations}}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from inventory_operator.checks import CheckerMissingError, Checks, complaint
+from inventory_operator.components.config_tools import CheckerMissingError, Checks, complaint
 
 if TYPE_CHECKING:
     from pathlib import Path

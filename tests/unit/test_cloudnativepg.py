@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from inventory_operator import naming
-from inventory_operator.app import App
-from inventory_operator.cloudnativepg import ClusterWatch, hold
-from inventory_operator.cluster import ApiError
-from inventory_operator.queue import Queue
-from inventory_operator.resources import CLUSTERS, watched
+from inventory_operator.api import metadata as meta
+from inventory_operator.cache.store import Store
+from inventory_operator.components.cloudnativepg import ClusterWatch, hold
+from inventory_operator.controller.workqueue import Queue
+from inventory_operator.kube.client import ApiError
+from inventory_operator.kube.kinds import CLUSTERS, watched
+from inventory_operator.runtime.manager import App
 from inventory_operator.settings import Settings
-from inventory_operator.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 Object = dict[str, Any]
-STACK = naming.Stack("ns", "shop", "u")
-NAMES = naming.names(STACK)
+STACK = meta.Stack("ns", "shop", "u")
+NAMES = meta.names(STACK)
 SHOP = ("ns", "shop")
 IMPATIENT = {"retry_seconds": 0.01, "look_again_seconds": 0.01}
 
@@ -51,7 +51,7 @@ class FakeCluster:
 
 def database(version: int = 5) -> Object:
     metadata = {"name": NAMES.database, "namespace": "ns", "uid": "c", "resourceVersion": str(version)}
-    metadata["labels"] = naming.labels(STACK, "service")
+    metadata["labels"] = meta.labels(STACK, "service")
     return {"apiVersion": CLUSTERS.api_version, "kind": "Cluster", "metadata": metadata, "spec": {}}
 
 
@@ -160,7 +160,7 @@ def test_kopf_is_not_asked_to_watch_it() -> None:
 
 
 def manifest(kind: str, component: str = "service") -> Object:
-    return {"kind": kind, "metadata": {"name": "x", "labels": naming.labels(STACK, component)}}
+    return {"kind": kind, "metadata": {"name": "x", "labels": meta.labels(STACK, component)}}
 
 
 ALL = [manifest("Cluster"), manifest("Deployment"), manifest("Service"), manifest("Deployment", "prometheus")]
@@ -187,4 +187,4 @@ def test_with_both_nothing_waits() -> None:
 
 
 def test_the_longest_name_fits_what_cloudnativepg_takes() -> None:
-    assert len(naming.names(naming.Stack("ns", "a" * 40, "u")).database) <= 50
+    assert len(meta.names(meta.Stack("ns", "a" * 40, "u")).database) <= 50

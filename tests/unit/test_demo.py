@@ -14,7 +14,7 @@ from devcluster.demoreport import Commands, Grafana
 from devcluster.errors import ClusterError, RefusedError
 from devcluster.images import nodeimages, registry
 from devcluster.paths import REPO
-from inventory_operator import spec
+from inventory_operator.api import stack as api_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,12 +94,12 @@ class TestPullError:
 
 class TestImage:
     def test_the_default_is_the_operators(self) -> None:
-        assert demostack.grafana_image(stack()) == spec.GRAFANA_IMAGE
-        assert demostack.grafana_image(stack(grafana={"enabled": True})) == spec.GRAFANA_IMAGE
+        assert demostack.grafana_image(stack()) == api_stack.GRAFANA_IMAGE
+        assert demostack.grafana_image(stack(grafana={"enabled": True})) == api_stack.GRAFANA_IMAGE
         assert demostack.grafana_image(stack(grafana={"image": "r.example.com/g:1"})) == "r.example.com/g:1"
 
     def test_a_constant_that_is_gone_is_named(self) -> None:
-        with pytest.raises(ClusterError, match=r"spec\.py has no LOKI_IMAGE"):
+        with pytest.raises(ClusterError, match=r"api/stack\.py has no LOKI_IMAGE"):
             demostack._default("LOKI_IMAGE")
 
     @pytest.mark.parametrize(

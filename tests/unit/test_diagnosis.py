@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from inventory_operator import diagnosis
-from inventory_operator.diagnosis import Trouble, fails_readiness, next_trouble
+from inventory_operator.status import pods
+from inventory_operator.status.pods import Trouble, fails_readiness, next_trouble
 
 Object = dict[str, Any]
 
@@ -16,11 +16,11 @@ NOW = "2026-11-23T12:00:00Z"
 
 
 def trouble_of(one: Object) -> Trouble | None:
-    return diagnosis.pod_trouble(one, NOW)
+    return pods.pod_trouble(one, NOW)
 
 
 def first_trouble(several: list[Object]) -> Trouble | None:
-    return diagnosis.pods_trouble(several, NOW)
+    return pods.pods_trouble(several, NOW)
 
 
 def pod(*containers: Object, name: str = "p", created: str = "2026-01-01T00:00:00Z", **status: Any) -> Object:

@@ -17,8 +17,8 @@ from tests.framework.documents import CLUSTER, PLANE, Block, blocks, pages
 from tests.framework.rendered import ROOT
 
 from inventory_operator import cli
-from inventory_operator.naming import KIND
-from inventory_operator.spec import parse
+from inventory_operator.api.metadata import KIND
+from inventory_operator.api.stack import parse
 from inventory_service.cli.parser import new_parser
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from inventory_operator import drift
-from inventory_operator.naming import APPLIED_ANNOTATION, FIELD_MANAGER
+from inventory_operator.api.metadata import APPLIED_ANNOTATION, FIELD_MANAGER
+from inventory_operator.kube import field_ownership
 
 Object = dict[str, Any]
 LABELS = {"f:labels": {"f:a": {}}, "f:annotations": {f"f:{APPLIED_ANNOTATION}": {}}}
@@ -15,7 +15,7 @@ LABELS = {"f:labels": {"f:a": {}}, "f:annotations": {f"f:{APPLIED_ANNOTATION}": 
 
 def manifest(**body: Any) -> Object:
     metadata = {"name": "x", "namespace": "ns", "labels": {"a": "1"}}
-    return drift.stamped({"apiVersion": "v1", "kind": "Thing", "metadata": metadata, **body})
+    return field_ownership.stamped({"apiVersion": "v1", "kind": "Thing", "metadata": metadata, **body})
 
 
 def live(wanted: Object, *trees: Object, manager: str = FIELD_MANAGER, subresource: str = "") -> tuple[Object, bytes]:
@@ -25,7 +25,7 @@ def live(wanted: Object, *trees: Object, manager: str = FIELD_MANAGER, subresour
     more = {"subresource": subresource} if subresource else {}
     entries = [{"manager": manager, "fieldsV1": tree, **more} for tree in fields]
     obj = {**wanted, "metadata": {**metadata, "managedFields": entries}}
-    return obj, drift.owned_fields(obj)
+    return obj, field_ownership.owned_fields(obj)
 
 
 CONTAINER = {"name": "main", "image": "i", "ports": [{"containerPort": 80, "protocol": "TCP"}]}
@@ -50,7 +50,7 @@ CONTAINER_TREE = {".": {}, "f:name": {}, "f:image": {}, "f:ports": PORT_TREE}
 def test_what_our_fields_cover_is_in_sync(body: Object, tree: Object) -> None:
     wanted = manifest(**body)
     obj, owned = live(wanted, tree)
-    assert drift.in_sync(obj, owned, wanted)
+    assert field_ownership.in_sync(obj, owned, wanted)
 
 
 @pytest.mark.parametrize(
@@ -72,62 +72,64 @@ def test_what_our_fields_cover_is_in_sync(body: Object, tree: Object) -> None:
 def test_a_field_that_somebody_took_is_drift(body: Object, tree: Object) -> None:
     wanted = manifest(**body)
     obj, owned = live(wanted, tree)
-    assert not drift.in_sync(obj, owned, wanted)
+    assert not field_ownership.in_sync(obj, owned, wanted)
 
 
 def test_a_label_that_somebody_took_is_drift() -> None:
     wanted = manifest()
     obj, _ = live(wanted)
     obj["metadata"]["managedFields"][0]["fieldsV1"] = {"f:metadata": {"f:annotations": LABELS["f:annotations"]}}
-    assert not drift.in_sync(obj, drift.owned_fields(obj), wanted)
+    assert not field_ownership.in_sync(obj, field_ownership.owned_fields(obj), wanted)
 
 
 def test_several_entries_cover_together() -> None:
     wanted = manifest(spec={"a": 1, "b": 2})
     obj, owned = live(wanted, {"f:spec": {"f:a": {}}}, {"f:spec": {"f:b": {}}})
-    assert drift.in_sync(obj, owned, wanted)
+    assert field_ownership.in_sync(obj, owned, wanted)
 
 
 def test_an_atomic_value_stays_covered_beside_an_entry_that_only_names_it() -> None:
     wanted = manifest(spec={"a": {"x": 1}})
     obj, owned = live(wanted, {"f:spec": {"f:a": {".": {}}}})
-    assert drift.in_sync(obj, owned, wanted)
+    assert field_ownership.in_sync(obj, owned, wanted)
 
 
 def test_another_digest_is_drift() -> None:
     obj, owned = live(manifest(spec={"a": 1}), {"f:spec": {"f:a": {}}})
-    assert not drift.in_sync(obj, owned, manifest(spec={"a": 2}))
+    assert not field_ownership.in_sync(obj, owned, manifest(spec={"a": 2}))
 
 
 def test_a_lost_digest_is_drift() -> None:
     wanted = manifest()
     obj, owned = live(wanted)
     obj["metadata"] = {key: value for key, value in obj["metadata"].items() if key != "annotations"}
-    assert not drift.in_sync(obj, owned, wanted)
+    assert not field_ownership.in_sync(obj, owned, wanted)
 
 
 @pytest.mark.parametrize("other", [{"manager": "kubectl"}, {"subresource": "status"}])
 def test_only_our_own_entries_count(other: dict[str, str]) -> None:
     wanted = manifest(spec={"a": 1})
     obj, owned = live(wanted, {"f:spec": {"f:a": {}}}, **other)
-    assert not drift.in_sync(obj, owned, wanted)
+    assert not field_ownership.in_sync(obj, owned, wanted)
 
 
 def test_an_object_without_managed_fields_is_drift() -> None:
     wanted = manifest()
-    assert not drift.in_sync(wanted, drift.owned_fields(wanted), wanted)
+    assert not field_ownership.in_sync(wanted, field_ownership.owned_fields(wanted), wanted)
 
 
 def test_the_digest_depends_on_content_and_not_on_order() -> None:
-    assert drift.digest({"a": {"x": 1, "y": 2}, "b": 3}) == drift.digest({"b": 3, "a": {"y": 2, "x": 1}})
-    assert drift.digest({"a": [1, 2]}) != drift.digest({"a": [2, 1]})
-    assert drift.digest({"a": "1"}) != drift.digest({"a": 1})
+    assert field_ownership.digest({"a": {"x": 1, "y": 2}, "b": 3}) == field_ownership.digest(
+        {"b": 3, "a": {"y": 2, "x": 1}}
+    )
+    assert field_ownership.digest({"a": [1, 2]}) != field_ownership.digest({"a": [2, 1]})
+    assert field_ownership.digest({"a": "1"}) != field_ownership.digest({"a": 1})
 
 
 def test_the_stamp_is_the_digest_of_the_rest_and_leaves_its_input_alone() -> None:
     plain = {"kind": "Thing", "metadata": {"name": "x", "annotations": {"mine": "1"}}}
-    stamped = drift.stamped(plain)
-    assert drift.stamp(stamped) == drift.digest(plain)
+    stamped = field_ownership.stamped(plain)
+    assert field_ownership.stamp(stamped) == field_ownership.digest(plain)
     assert stamped["metadata"]["annotations"]["mine"] == "1"
     assert APPLIED_ANNOTATION not in plain["metadata"]["annotations"]
 
@@ -135,8 +137,8 @@ def test_the_stamp_is_the_digest_of_the_rest_and_leaves_its_input_alone() -> Non
 def test_extra_keys_of_a_config_map_go() -> None:
     ours = {"kind": "ConfigMap", "data": {"a": "1"}}
     theirs = {"data": {"a": "1", "extra": "2"}, "binaryData": {"blob": "AA=="}}
-    assert drift.foreign(theirs, ours) == {"data": {"extra": None}, "binaryData": {"blob": None}}
-    assert drift.foreign({"data": {"a": "changed"}}, ours) is None
+    assert field_ownership.foreign(theirs, ours) == {"data": {"extra": None}, "binaryData": {"blob": None}}
+    assert field_ownership.foreign({"data": {"a": "changed"}}, ours) is None
 
 
 def deployment(containers: list[str], init: list[str] | None = None, **spec: Any) -> Object:
@@ -147,7 +149,7 @@ def deployment(containers: list[str], init: list[str] | None = None, **spec: Any
 
 
 def test_extra_containers_go() -> None:
-    patch = drift.foreign(deployment(["main", "spy"], ["thief"]), deployment(["main"]))
+    patch = field_ownership.foreign(deployment(["main", "spy"], ["thief"]), deployment(["main"]))
     gone = {
         "containers": [{"name": "spy", "$patch": "delete"}],
         "initContainers": [{"name": "thief", "$patch": "delete"}],
@@ -157,17 +159,17 @@ def test_extra_containers_go() -> None:
 
 def test_our_own_containers_and_the_additions_of_others_elsewhere_stay() -> None:
     ours = deployment(["main"], ["first"])
-    assert drift.foreign(deployment(["main"], ["first"], paused=True), ours) is None
-    assert drift.foreign({"spec": {"extra": 1}}, {"kind": "Service", "spec": {}}) is None
+    assert field_ownership.foreign(deployment(["main"], ["first"], paused=True), ours) is None
+    assert field_ownership.foreign({"spec": {"extra": 1}}, {"kind": "Service", "spec": {}}) is None
 
 
 def test_a_default_that_blocks_recreate_is_taken_out_first() -> None:
     rolling = deployment(["main"], strategy={"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%"}})
     recreate = deployment(["main"], strategy={"type": "Recreate"})
-    assert drift.blocking_default(rolling, recreate) == {
+    assert field_ownership.blocking_default(rolling, recreate) == {
         "spec": {"strategy": {"type": "Recreate", "rollingUpdate": None}}
     }
-    assert drift.blocking_default(recreate, recreate) is None
-    assert drift.blocking_default(recreate, rolling) is None
-    assert drift.blocking_default(rolling, deployment(["main"])) is None
-    assert drift.blocking_default(rolling, {"kind": "Service", "spec": {}}) is None
+    assert field_ownership.blocking_default(recreate, recreate) is None
+    assert field_ownership.blocking_default(recreate, rolling) is None
+    assert field_ownership.blocking_default(rolling, deployment(["main"])) is None
+    assert field_ownership.blocking_default(rolling, {"kind": "Service", "spec": {}}) is None

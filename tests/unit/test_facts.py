@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from inventory_operator.checks import CheckerMissingError
-from inventory_operator.facts import Gatherer
-from inventory_operator.naming import Stack
-from inventory_operator.spec import parse
-from inventory_operator.userfiles import LARGEST_TOGETHER
+from inventory_operator.api.metadata import Stack
+from inventory_operator.api.stack import parse
+from inventory_operator.components.config_tools import CheckerMissingError
+from inventory_operator.components.user_files import LARGEST_TOGETHER
+from inventory_operator.controller.inputs import Gatherer
 
 SHOP = Stack("ns", "shop", "uid")
 TARGET = "user-team_rules.yml.rules.yml"

@@ -22,7 +22,7 @@ from tests.faults.stand import BASE, merged
 from tests.framework import derivedimage
 from tests.framework.rendered import ROOT, stack
 
-from inventory_operator import spec
+from inventory_operator.api import stack as api_stack
 from inventory_service.app import create_app
 from inventory_service.settings import load
 
@@ -210,9 +210,9 @@ def test_each_fault_waits_for_an_alert_that_is_shipped() -> None:
 @pytest.mark.parametrize("name", runner.STORIES)
 def test_each_stack_is_one_that_the_operator_follows(name) -> None:
     _, fault = runner.STORIES[name]
-    parsed = spec.parse(stack(**merged(BASE, fault.spec)))
+    parsed = api_stack.parse(stack(**merged(BASE, fault.spec)))
     assert not parsed.grafana.enabled
-    assert parsed.prometheus.scrape_interval == spec.parse(stack()).prometheus.scrape_interval
+    assert parsed.prometheus.scrape_interval == api_stack.parse(stack()).prometheus.scrape_interval
     assert set(parsed.alerting.receivers.webhook.domains) == {"service", "business", "monitoring", "operator"}
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from inventory_operator import memory
-from inventory_operator.cluster import ApiError
-from inventory_operator.memory import Memory
+from inventory_operator.controller import apply_state
+from inventory_operator.controller.apply_state import Memory
+from inventory_operator.kube.client import ApiError
 
 REFUSED, FORBIDDEN = ApiError(422, "Invalid", "no"), ApiError(403, "Forbidden", "no")
 
@@ -35,7 +35,7 @@ def test_pauses_double_up_to_the_longest(error, first) -> None:
     remembered = Memory()
     for failures in range(20):
         remembered.failed("stamp", b"", error)
-        expected = min(memory.LONGEST_PAUSE_SECONDS, first * 2 ** min(failures, 12))
+        expected = min(apply_state.LONGEST_PAUSE_SECONDS, first * 2 ** min(failures, 12))
         assert expected - 0.05 < remembered.retry_seconds <= expected + 0.001
 
 

@@ -7,7 +7,7 @@ from dataclasses import astuple
 
 import pytest
 
-from inventory_operator import naming
+from inventory_operator.api import metadata as meta
 
 LONGEST = "a" + "b" * 39
 
@@ -26,13 +26,13 @@ def stacks_beginning_with(name: str) -> list[str]:
 
 
 def deployments(stack: str) -> list[str]:
-    names = naming.names(naming.Stack("ns", stack, "uid"))
-    return [getattr(names, component) for component in naming.COMPONENTS]
+    names = meta.names(meta.Stack("ns", stack, "uid"))
+    return [getattr(names, component) for component in meta.COMPONENTS]
 
 
 @pytest.mark.parametrize("stack", ["a", "shop", "shop-b", "a" * 31, "a" * 33, "a" * 36, LONGEST])
 def test_a_pod_pattern_matches_exactly_the_own_pods(stack: str) -> None:
-    pattern = re.compile("|".join(naming.pod_pattern(deployment) for deployment in deployments(stack)))
+    pattern = re.compile("|".join(meta.pod_pattern(deployment) for deployment in deployments(stack)))
     own = [pod for deployment in deployments(stack) for pod in pods_of(deployment)]
     assert [pod for pod in own if not pattern.fullmatch(pod)] == []
     others = [
@@ -45,25 +45,25 @@ def test_a_pod_pattern_matches_exactly_the_own_pods(stack: str) -> None:
 
 
 def test_names_of_the_longest_stack_fit() -> None:
-    names = naming.names(naming.Stack("n" * 63, LONGEST, "uid"))
+    names = meta.names(meta.Stack("n" * 63, LONGEST, "uid"))
     assert all(len(name) <= 63 for name in astuple(names) if name != names.kubelet_binding)
     assert len(names.kubelet_binding) <= 253
 
 
 def test_no_two_stacks_share_a_cluster_scoped_name() -> None:
-    first, second = (naming.names(naming.Stack(*place, "uid")) for place in (("a-b", "c"), ("a", "b-c")))
+    first, second = (meta.names(meta.Stack(*place, "uid")) for place in (("a-b", "c"), ("a", "b-c")))
     assert first.kubelet_binding != second.kubelet_binding
 
 
 def test_selectors_of_two_stacks_never_meet() -> None:
-    selectors = [naming.selector(naming.Stack("ns", stack, "uid"), "service") for stack in ("shop", "shop-b")]
+    selectors = [meta.selector(meta.Stack("ns", stack, "uid"), "service") for stack in ("shop", "shop-b")]
     assert selectors[0] != selectors[1]
     assert selectors[0].keys() == selectors[1].keys()
 
 
 def test_labels_contain_the_selector_and_no_version() -> None:
-    stack = naming.Stack("ns", "shop", "uid")
-    for component in (*naming.COMPONENTS, "stack"):
-        labels = naming.labels(stack, component)
-        assert naming.selector(stack, component).items() <= labels.items()
+    stack = meta.Stack("ns", "shop", "uid")
+    for component in (*meta.COMPONENTS, "stack"):
+        labels = meta.labels(stack, component)
+        assert meta.selector(stack, component).items() <= labels.items()
         assert not [label for label in labels if "version" in label]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from inventory_operator.queue import Queue
+from inventory_operator.controller.workqueue import Queue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from inventory_operator.naming import Key
+    from inventory_operator.api.metadata import Key
 
 A, B = ("ns", "a"), ("ns", "b")
 

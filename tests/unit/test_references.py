@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from inventory_operator.naming import Stack, names
-from inventory_operator.references import TOKEN_KEY, Reference, digest, references
-from inventory_operator.spec import parse
+from inventory_operator.api.metadata import Stack, names
+from inventory_operator.api.stack import parse
+from inventory_operator.components.references import TOKEN_KEY, Reference, digest, references
 
 KEY = b"0123456789abcdef"
 NAMES = names(Stack("ns", "shop", "uid"))

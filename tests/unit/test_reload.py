@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from inventory_operator import reload
-from inventory_operator.reload import AGAIN_SECONDS, LATER_SECONDS, Reloader, config_hash
+from inventory_operator.components import alertmanager_reload
+from inventory_operator.components.alertmanager_reload import AGAIN_SECONDS, LATER_SECONDS, Reloader, config_hash
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ async def alertmanager(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Alertma
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    monkeypatch.setattr(reload, "PORT", runner.addresses[0][1])
+    monkeypatch.setattr(alertmanager_reload, "PORT", runner.addresses[0][1])
     yield alertmanager
     await runner.cleanup()
 
@@ -83,7 +83,7 @@ async def test_only_what_runs_is_asked(other: dict[str, Any], alertmanager: Aler
 
 
 async def test_what_does_not_answer_is_not_asked_at_each_reconcile(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reload, "PORT", 1)
+    monkeypatch.setattr(alertmanager_reload, "PORT", 1)
     reloader = Reloader()
     assert await reloader.reload(KEY, "new", [pod()]) == LATER_SECONDS
     pause = await reloader.reload(KEY, "new", [pod()])

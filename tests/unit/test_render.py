@@ -9,8 +9,9 @@ import pytest
 import yaml
 from tests.framework.rendered import FACTS, ROOT, one, rendered, sets, stack, stack_of
 
-from inventory_operator import naming, render, templating
-from inventory_operator.spec import Spec, parse
+from inventory_operator.api import metadata as meta
+from inventory_operator.api.stack import Spec, parse
+from inventory_operator.manifests import render, templates
 
 HOSTILE = [
     '"}\n  evil: true\n#',
@@ -88,7 +89,7 @@ def unchecked(**texts: str) -> tuple[Spec, Spec]:
 def test_a_string_can_never_become_structure(text: str) -> None:
     """The parser would refuse these; templates must be safe without it."""
     plain, hostile = unchecked(text=text)
-    identity = naming.Stack("shop", "shop", "uid")
+    identity = meta.Stack("shop", "shop", "uid")
     expected, actual = (render.render(identity, spec, FACTS) for spec in (plain, hostile))
     assert [shape(obj) for obj in actual] == [shape(obj) for obj in expected]
     pod = template_of(actual, "shop-inventory")["spec"]["containers"][0]
@@ -102,7 +103,7 @@ def test_a_string_can_never_become_structure(text: str) -> None:
 def test_a_string_in_a_configuration_file_stays_one_value(text: str) -> None:
     plain = parse(stack(prometheus={"externalLabels": {"region": "eu"}}))
     labels = plain.prometheus.model_copy(update={"external_labels": {"region": text}})
-    objects = render.render(naming.Stack("shop", "shop", "uid"), plain.model_copy(update={"prometheus": labels}), FACTS)
+    objects = render.render(meta.Stack("shop", "shop", "uid"), plain.model_copy(update={"prometheus": labels}), FACTS)
     config = yaml.safe_load(one(objects, "ConfigMap", "shop-prometheus")["data"]["prometheus.yml"])
     assert config["global"]["external_labels"] == {"namespace": "shop", "stack": "shop", "region": text}
 
@@ -196,12 +197,12 @@ def test_the_binding_belongs_to_the_namespace() -> None:
     (binding,) = [obj for obj in rendered(stack()) if obj["kind"] == "ClusterRoleBinding"]
     (owner,) = binding["metadata"]["ownerReferences"]
     assert owner == {"apiVersion": "v1", "kind": "Namespace", "name": "shop", "uid": FACTS.namespace_uid}
-    assert binding["roleRef"]["name"] == naming.KUBELET_CLUSTER_ROLE
+    assert binding["roleRef"]["name"] == meta.KUBELET_CLUSTER_ROLE
 
 
 def restart_of(objects: list[dict[str, Any]], name: str) -> str | None:
     annotations: dict[str, str] = template_of(objects, name)["metadata"].get("annotations", {})
-    return annotations.get(naming.RESTART_ANNOTATION)
+    return annotations.get(meta.RESTART_ANNOTATION)
 
 
 def test_configuration_that_reloads_restarts_nothing() -> None:
@@ -227,7 +228,7 @@ def test_a_changed_datasource_restarts_grafana_only() -> None:
 
 
 def test_a_changed_dashboard_does_not_restart_grafana(monkeypatch: pytest.MonkeyPatch) -> None:
-    (grafana,) = [component for component in templating.registry() if component.name == "grafana"]
+    (grafana,) = [component for component in templates.registry() if component.name == "grafana"]
     reloaded = {file.key for file in grafana.config if not file.restarts}
     assert reloaded == {file.name for file in (ROOT / "templates/grafana/config/reload").glob("*.json")}
     assert {file.key for file in grafana.config if file.restarts} >= {"grafana.ini", "datasource.yaml"}
@@ -282,7 +283,7 @@ def peers(objects: list[dict[str, Any]], name: str) -> list[dict[str, Any]] | No
 def test_network_policies_open_what_is_needed() -> None:
     closed = rendered(stack())
     inside = [
-        {"podSelector": {"matchLabels": {naming.STACK_LABEL: "shop"}}},
+        {"podSelector": {"matchLabels": {meta.STACK_LABEL: "shop"}}},
         {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "inventory-system"}}},
     ]
     assert peers(closed, "shop-inventory") is None

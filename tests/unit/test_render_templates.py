@@ -9,8 +9,9 @@ import pytest
 from jinja2 import UndefinedError
 from tests.framework.rendered import FACTS, ROOT, stack
 
-from inventory_operator import naming, render, templating
-from inventory_operator.spec import parse
+from inventory_operator.api import metadata as meta
+from inventory_operator.api.stack import parse
+from inventory_operator.manifests import render, templates
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,12 +29,12 @@ def render_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Render:
             file = tmp_path / "service" / name.replace("__", "/").replace("_", ".")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, "utf-8")
-        return render.render(naming.Stack("shop", "shop", "uid"), parse(stack()), FACTS)
+        return render.render(meta.Stack("shop", "shop", "uid"), parse(stack()), FACTS)
 
-    monkeypatch.setattr(templating, "_root", lambda: tmp_path)
-    templating.registry.cache_clear()
+    monkeypatch.setattr(templates, "_root", lambda: tmp_path)
+    templates.registry.cache_clear()
     yield run
-    templating.registry.cache_clear()
+    templates.registry.cache_clear()
 
 
 def test_a_new_file_is_a_new_child(render_template: Render) -> None:
@@ -65,7 +66,7 @@ def test_nothing_rendered_nothing_made(render_template: Render) -> None:
     ],
 )
 def test_mistakes_are_named(line: str, reason: str, render_template: Render) -> None:
-    with pytest.raises(templating.TemplateError, match=reason):
+    with pytest.raises(templates.TemplateError, match=reason):
         render_template(service_yaml_j2=HEAD + line + "\n")
 
 
@@ -83,7 +84,7 @@ metadata:
 
 @pytest.mark.parametrize("text", ["- a list", "just text", "kind: Service"])
 def test_only_objects(text: str, render_template: Render) -> None:
-    with pytest.raises(templating.TemplateError, match=r"service/service\.yaml\.j2: expected one object"):
+    with pytest.raises(templates.TemplateError, match=r"service/service\.yaml\.j2: expected one object"):
         render_template(service_yaml_j2=text)
 
 
@@ -101,13 +102,13 @@ def test_every_file_of_templates_is_used() -> None:
     }
     used = {
         str(template.name)
-        for component in templating.registry()
+        for component in templates.registry()
         for template in (*component.children, *(file.content for file in component.config))
         if not isinstance(template, str)
     }
     verbatim = {
         f"{component.name}/config/{'restart' if file.restarts else 'reload'}/{file.key}"
-        for component in templating.registry()
+        for component in templates.registry()
         for file in component.config
         if isinstance(file.content, str)
     }

@@ -17,7 +17,9 @@ import yaml
 from prometheus_client.metrics import MetricWrapperBase
 from tests.framework.rendered import ROOT, sets
 
-from inventory_operator import cli, metrics, resources, status
+from inventory_operator import cli, metrics
+from inventory_operator.kube import kinds
+from inventory_operator.status import conditions as status_conditions
 from inventory_operator.version import __version__
 
 DEPLOY = ROOT / "operator/deploy"
@@ -162,7 +164,7 @@ def test_settings_and_metrics_are_described() -> None:
 
 def test_conditions_and_reasons_are_described() -> None:
     page = (ROOT / "docs/status.md").read_text("utf-8")
-    assert [name for name in status.CONDITIONS if name not in page] == []
+    assert [name for name in status_conditions.CONDITIONS if name not in page] == []
     text = "".join(path.read_text("utf-8") for path in modules("operator/inventory_operator/"))
     calls = r"(?:_BlockedError|Problem|Trouble|Failure)\((?:\s*component,\s*child,)?\s*\"(\w+)\""
     conditions = r"_Condition\((?:name|\"\w+\"), (?:status|\"\w+\"), \"(\w+)\""
@@ -208,7 +210,7 @@ def rendered() -> dict[str, dict[str, Any]]:
 def test_the_operator_may_write_what_is_rendered() -> None:
     assert len(rendered()) > 10
     for obj in rendered().values():
-        resource = resources.of(obj)
+        resource = kinds.of(obj)
         for verb in ("get", "list", "watch", "create", "patch", "delete"):
             right = (resource.group, resource.plural, verb, "")
             assert right in clusterwide()

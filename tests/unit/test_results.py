@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from inventory_operator.failure import Failure
-from inventory_operator.reconcile import _result
-from inventory_operator.status import Problem
+from inventory_operator.components.failure import Failure
+from inventory_operator.controller.reconciler import _result
+from inventory_operator.status.conditions import Problem
 
 PROBLEM = Problem("InvalidSpec", "spec.replicas: unknown field")
 

@@ -8,7 +8,7 @@ import pydantic
 import pytest
 from tests.framework import specs
 
-from inventory_operator.spec import InvalidSpec, parse
+from inventory_operator.api.stack import InvalidSpec, parse
 
 REFUSED = [case for case in specs.invalid() if case.by != "reference"]
 ACCEPTED = specs.valid() + [case for case in specs.invalid() if case.by == "reference"]

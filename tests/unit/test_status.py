@@ -6,21 +6,22 @@ from typing import Any
 
 import pytest
 
-from inventory_operator import naming, status
-from inventory_operator.cloudnativepg import hold
-from inventory_operator.failure import Failure
-from inventory_operator.spec import parse
+from inventory_operator.api import metadata as meta
+from inventory_operator.api.stack import parse
+from inventory_operator.components.cloudnativepg import hold
+from inventory_operator.components.failure import Failure
+from inventory_operator.status import conditions
 
 Object = dict[str, Any]
 NOW, BEFORE = "2026-02-02T00:00:00Z", "2026-01-01T00:00:00Z"
-STACK = naming.Stack("ns", "shop", "u")
+STACK = meta.Stack("ns", "shop", "u")
 FAILURE = Failure("grafana", "Service shop-grafana", "ApplyFailed", "Service shop-grafana: quota", permanent=False)
 REFUSAL = Failure("grafana", "Service shop-grafana", "NameTaken", "Service shop-grafana is taken", permanent=True)
 TYPES = ("service", "prometheus", "alertmanager", "grafana")
 
 
 def labels(component: str) -> Object:
-    return {"labels": naming.labels(STACK, component)}
+    return {"labels": meta.labels(STACK, component)}
 
 
 def deployment(component: str = "service", wanted: int = 1, generation: int = 3, **state: Any) -> Object:
@@ -52,7 +53,7 @@ def pod(component: str = "service", *, ready: bool = True, waiting: str = "", **
 def summary(
     *children: Object,
     spec: Object | None = None,
-    problem: status.Problem | None = None,
+    problem: conditions.Problem | None = None,
     failures: tuple[Failure, ...] = (),
     old: Object | None = None,
     notes: Object | None = None,
@@ -61,7 +62,7 @@ def summary(
     metadata = {"name": "shop", "namespace": "ns", "uid": "u", "generation": 7}
     stack = {"metadata": metadata, "spec": spec or {}, "status": old or {}}
     parsed = None if invalid else parse(stack)
-    return status.summarize(status.Observed(stack, parsed, problem, failures, children, notes or {}), NOW)
+    return conditions.summarize(conditions.Observed(stack, parsed, problem, failures, children, notes or {}), NOW)
 
 
 def of(found: Object, condition_type: str) -> Object:
@@ -75,14 +76,14 @@ def says(found: Object, condition_type: str) -> tuple[str, str]:
 
 HEALTHY = (*(deployment(name) for name in TYPES), *(pod(name) for name in TYPES))
 #: All but the service.
-REST = tuple(child for child in HEALTHY if child["metadata"]["labels"][naming.COMPONENT_LABEL] != "service")
+REST = tuple(child for child in HEALTHY if child["metadata"]["labels"][meta.COMPONENT_LABEL] != "service")
 
 
 def test_a_healthy_stack_is_ready() -> None:
     found = summary(*HEALTHY)
     good = {c["type"]: c["status"] for c in found["conditions"]}
-    assert good == {**dict.fromkeys(status.CONDITIONS, "True"), "Reconciling": "False", "Stalled": "False"}
-    assert [c["type"] for c in found["conditions"]] == list(status.CONDITIONS)
+    assert good == {**dict.fromkeys(conditions.CONDITIONS, "True"), "Reconciling": "False", "Stalled": "False"}
+    assert [c["type"] for c in found["conditions"]] == list(conditions.CONDITIONS)
     assert found["observedGeneration"] == 7
     assert {c["observedGeneration"] for c in found["conditions"]} == {7}
     assert all(c["reason"] and c["message"] for c in found["conditions"])
@@ -121,7 +122,7 @@ def test_another_reason_alone_is_no_transition() -> None:
 @pytest.mark.parametrize(("component", "switch"), [("grafana", "grafana"), ("alertmanager", "alerting")])
 def test_what_is_off_has_no_condition_and_no_address(component, switch) -> None:
     found = summary(*HEALTHY, spec={switch: {"enabled": False}})
-    assert of(found, status.COMPONENT_CONDITIONS[component]) == {}
+    assert of(found, conditions.COMPONENT_CONDITIONS[component]) == {}
     assert component not in found["endpoints"]
     assert says(found, "Ready")[0] == "True"
 
@@ -178,7 +179,7 @@ def test_a_pod_that_can_not_be_made_says_why() -> None:
 
 
 def test_a_problem_stalls_and_leaves_the_components_as_they_are() -> None:
-    found = summary(*HEALTHY, invalid=True, problem=status.Problem("InvalidSpec", "spec.x: no"))
+    found = summary(*HEALTHY, invalid=True, problem=conditions.Problem("InvalidSpec", "spec.x: no"))
     assert says(found, "Ready") == ("False", "InvalidSpec")
     assert says(found, "Stalled") == ("True", "InvalidSpec")
     assert says(found, "Reconciling")[0] == "False"
@@ -187,7 +188,7 @@ def test_a_problem_stalls_and_leaves_the_components_as_they_are() -> None:
 
 
 def test_an_invalid_new_stack_has_no_components_and_keeps_known_addresses() -> None:
-    problem = status.Problem("InvalidSpec", "spec.x: no")
+    problem = conditions.Problem("InvalidSpec", "spec.x: no")
     found = summary(invalid=True, problem=problem, old={"endpoints": {"service": "a"}, "image": "i", "stray": 1})
     assert [c["type"] for c in found["conditions"]] == ["Ready", "Reconciling", "Stalled"]
     assert found["endpoints"] == {"service": "a"}
@@ -243,7 +244,7 @@ def test_the_kind_of_database_is_named() -> None:
 
 @pytest.mark.parametrize("served", [True, False])
 def test_a_database_that_can_not_be_made_is_not_available_whatever_the_pods_say(served: bool) -> None:
-    held = hold(naming.names(STACK), "there is no Secret shop-database-app", served=served)
+    held = hold(meta.names(STACK), "there is no Secret shop-database-app", served=served)
     assert held
     ours = {"service": {"database": {"cloudNativePG": {}}}}
     found = summary(*HEALTHY, spec=ours, failures=(held.failure,))
@@ -275,25 +276,29 @@ def test_addresses_and_image_are_those_of_the_stack() -> None:
 def test_same_sees_every_change_of_ours_and_none_of_others() -> None:
     new = summary(*HEALTHY)
     theirs = {"type": "SeenByAuditor", "status": "True"}
-    assert status.same({**new, "conditions": [*new["conditions"], theirs], "theirs": 1}, new)
-    assert not status.same({}, new)
-    assert not status.same({**new, "conditions": new["conditions"][1:]}, new)
-    assert not status.same({**new, "observedGeneration": 6}, new)
-    assert not status.same({**new, "endpoints": {}}, new)
+    assert conditions.same({**new, "conditions": [*new["conditions"], theirs], "theirs": 1}, new)
+    assert not conditions.same({}, new)
+    assert not conditions.same({**new, "conditions": new["conditions"][1:]}, new)
+    assert not conditions.same({**new, "observedGeneration": 6}, new)
+    assert not conditions.same({**new, "endpoints": {}}, new)
     changed = [{**new["conditions"][0], "message": "another"}, *new["conditions"][1:]]
-    assert not status.same({**new, "conditions": changed}, new)
+    assert not conditions.same({**new, "conditions": changed}, new)
 
 
 def test_summarizing_again_is_the_same() -> None:
     first = summary(*HEALTHY)
-    assert status.same(first, summary(*HEALTHY, old=first))
+    assert conditions.same(first, summary(*HEALTHY, old=first))
 
 
 def test_transitions_are_what_changed_and_not_how_every_stack_begins() -> None:
     made, healthy = summary(), summary(*HEALTHY)
-    assert [c["type"] for c in status.transitions({}, made)] == ["Reconciling"]
-    stalled = summary(invalid=True, problem=status.Problem("InvalidSpec", "no"))
-    assert [c["type"] for c in status.transitions({}, stalled)] == ["Stalled"]
-    assert {c["type"] for c in status.transitions(made, healthy)} == set(status.CONDITIONS) - {"Stalled"}
-    assert status.transitions(healthy, healthy) == []
-    assert {c["type"] for c in status.transitions(healthy, made)} >= {"Ready", "ServiceAvailable", "DatabaseAvailable"}
+    assert [c["type"] for c in conditions.transitions({}, made)] == ["Reconciling"]
+    stalled = summary(invalid=True, problem=conditions.Problem("InvalidSpec", "no"))
+    assert [c["type"] for c in conditions.transitions({}, stalled)] == ["Stalled"]
+    assert {c["type"] for c in conditions.transitions(made, healthy)} == set(conditions.CONDITIONS) - {"Stalled"}
+    assert conditions.transitions(healthy, healthy) == []
+    assert {c["type"] for c in conditions.transitions(healthy, made)} >= {
+        "Ready",
+        "ServiceAvailable",
+        "DatabaseAvailable",
+    }

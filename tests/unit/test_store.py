@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from inventory_operator.naming import KIND, STACK_LABEL, STACK_NAMESPACE_LABEL, Key
-from inventory_operator.resources import CHILDREN, STACKS
-from inventory_operator.store import Store
+from inventory_operator.api.metadata import KIND, STACK_LABEL, STACK_NAMESPACE_LABEL, Key
+from inventory_operator.cache.store import Store
+from inventory_operator.kube.kinds import CHILDREN, STACKS
 
 Object = dict[str, Any]
 SHOP = ("ns", "shop")

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from tests.framework.rendered import stack
 
-from inventory_operator.spec import parse
-from inventory_operator.userfiles import JOBS, dashboard_complaint, scrape_complaint, user_files
+from inventory_operator.api.stack import parse
+from inventory_operator.components.user_files import JOBS, dashboard_complaint, scrape_complaint, user_files
 
 BOARD = {"title": "Orders", "uid": "orders"}
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from inventory_operator.values import BYTES_PATTERN, duration_seconds, quantity, quantity_bytes
+from inventory_operator.api.quantities import BYTES_PATTERN, duration_seconds, quantity, quantity_bytes
 
 
 @pytest.mark.parametrize(

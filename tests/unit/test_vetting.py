@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from tests.framework.rendered import rendered, stack
 
-from inventory_operator.checks import CheckerMissingError
-from inventory_operator.spec import parse
-from inventory_operator.vetting import vetoes
+from inventory_operator.api.stack import parse
+from inventory_operator.components.config_tools import CheckerMissingError
+from inventory_operator.components.config_validation import vetoes
 
 MUTED = {"muteTimes": [{"name": "nights"}]}
 WRITTEN = {"remoteWrite": [{"url": "http://a.example"}]}

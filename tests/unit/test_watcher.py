@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from inventory_operator.watcher import ReferenceWatcher
+from inventory_operator.cache.reference_watcher import ReferenceWatcher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

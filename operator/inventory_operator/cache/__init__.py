@@ -1,0 +1,4 @@
+"""What watches and lists have shown of the cluster, kept in memory.
+
+Not what follows from it: nothing here decides or writes.
+"""

@@ -1,0 +1,115 @@
+"""CloudNativePG beside us: whether its kind is served, its Clusters as they change, and what a stack waits for.
+
+kopf can't watch a kind that comes later, so this is a watch of our own. It never writes, and never reads a Secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from inventory_operator.api.metadata import COMPONENT_LABEL, STACK_LABEL, Names
+from inventory_operator.components.failure import Failure
+from inventory_operator.kube.client import TRANSIENT, ApiError, Cluster
+from inventory_operator.kube.kinds import CLUSTERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from inventory_operator.cache.store import Store
+
+log = structlog.get_logger(__name__)
+
+#: A watch ends and begins anew this often; the list in between finds what it missed.
+WATCH_SECONDS = 290
+#: What a stack waits for is told by a watch; this is for what a watch missed.
+WAIT_SECONDS = 300.0
+NOT_FOUND = 404
+
+
+@dataclass(slots=True)
+class ClusterWatch:
+    """Keeps the Clusters of stacks in the store; `changed` is called when their kind comes or goes."""
+
+    cluster: Cluster
+    store: Store
+    namespace: str | None
+    changed: Callable[[], None]
+    served: bool = False
+    #: Set once it is known whether the kind is served: before, a stack must not hear that it is missing.
+    known: asyncio.Event = field(default_factory=asyncio.Event)
+    retry_seconds: float = 2.0
+    #: How often to look whether CloudNativePG has been installed; costs one small GET, whatever the number of stacks.
+    look_again_seconds: float = 15.0
+
+    async def follow(self) -> None:
+        """Watch for ever; where the kind is not served, look for it now and then."""
+        while True:
+            pause = self.retry_seconds
+            try:
+                await self._list_and_watch()
+                continue
+            except ApiError as error:
+                if error.code == NOT_FOUND:
+                    self._see((), sys.maxsize, served=False)
+                    pause = self.look_again_seconds
+                else:
+                    log.warning("watch broke", kind=CLUSTERS.kind, error=str(error))
+            except TRANSIENT as error:
+                log.warning("watch broke", kind=CLUSTERS.kind, error=str(error) or type(error).__name__)
+            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311
+
+    async def _list_and_watch(self) -> None:
+        objects, version = await self.cluster.list(CLUSTERS, self.namespace, labelSelector=STACK_LABEL)
+        self._see(objects, version, served=True)
+        events = self.cluster.watch(
+            CLUSTERS, self.namespace, WATCH_SECONDS, labelSelector=STACK_LABEL, resourceVersion=str(version)
+        )
+        async with contextlib.aclosing(events) as stream:
+            async for event in stream:
+                self.store.observe(event["object"], gone=event["type"] == "DELETED")
+
+    def _see(self, objects: tuple[Any, ...] | list[Any], version: int, *, served: bool) -> None:
+        self.store.synced(CLUSTERS, objects, version)
+        self.known.set()
+        if served != self.served:
+            self.served = served
+            log.info("CloudNativePG", served=served)
+            self.changed()
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What of a stack is left as it is until its database can be made, and the failure that says why."""
+
+    failure: Failure
+    #: Whether there is nowhere to apply the Cluster to.
+    cluster: bool
+
+    def holds(self, manifest: dict[str, Any]) -> bool:
+        """Tell whether this object is not applied now: what runs of it keeps running."""
+        pods = manifest["kind"] == "Deployment" and manifest["metadata"]["labels"][COMPONENT_LABEL] == "service"
+        return pods or (self.cluster and manifest["kind"] == CLUSTERS.kind)
+
+
+def hold(names: Names, lack: str | None, *, served: bool) -> Hold | None:
+    """Return what must wait; `lack` says what the Secret of the database lacks, in words, None when it is complete."""
+    component, child = "service", f"{CLUSTERS.kind} {names.database}"
+    if not served:
+        message = (
+            "spec.service.database.cloudNativePG: the cluster has no postgresql.cnpg.io/v1 Cluster: install "
+            "CloudNativePG (https://cloudnative-pg.io), or use database.external"
+        )
+        failure = Failure(component, child, "CloudNativePGMissing", message, permanent=True, retry_seconds=WAIT_SECONDS)
+        return Hold(failure, cluster=True)
+    if lack:
+        message = f"{child}: waiting for CloudNativePG: {lack}"
+        failure = Failure(component, child, "WaitingForDatabase", message, permanent=False, retry_seconds=WAIT_SECONDS)
+        return Hold(failure, cluster=False)
+    return None

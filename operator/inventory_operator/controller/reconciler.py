@@ -1,0 +1,239 @@
+"""The one verb: look at one stack, make its children so, and say in its status how it stands.
+
+Level-based: whatever the reason for the call, it does the same from what is there. It keeps no state of a stack.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from inventory_operator import metrics
+from inventory_operator.api import metadata as meta
+from inventory_operator.api.stack import InvalidSpec, Spec, parse
+from inventory_operator.components.cloudnativepg import Hold, hold
+from inventory_operator.components.config_validation import vetoes
+from inventory_operator.components.failure import Failure
+from inventory_operator.components.references import Reference, references
+from inventory_operator.components.user_files import user_files
+from inventory_operator.kube import events
+from inventory_operator.kube.client import TRANSIENT, ApiError, Cluster
+from inventory_operator.manifests.render import render
+from inventory_operator.status import conditions
+from inventory_operator.status.pods import next_trouble
+
+if TYPE_CHECKING:
+    from inventory_operator.api.metadata import Key
+    from inventory_operator.cache.reference_watcher import ReferenceWatcher
+    from inventory_operator.cache.store import Store
+    from inventory_operator.components.alertmanager_reload import Reloader
+    from inventory_operator.components.cloudnativepg import ClusterWatch
+    from inventory_operator.controller.applier import Applier
+    from inventory_operator.controller.inputs import Gatherer
+    from inventory_operator.controller.workqueue import Queue
+    from inventory_operator.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+Object = dict[str, Any]
+#: A Secret that is missing comes as an event; this is for what a watch missed.
+LACK_SECONDS = 300.0
+NOT_PERMITTED = "container metrics: NotPermitted (a single-namespace install may not read the kubelet)"
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """Everything a reconcile works with."""
+
+    cluster: Cluster
+    store: Store
+    queue: Queue
+    watcher: ReferenceWatcher
+    settings: Settings
+    applier: Applier
+    clusters: ClusterWatch
+    gatherer: Gatherer
+    reloader: Reloader
+
+    async def __call__(self, key: Key) -> None:
+        """Reconcile one stack and settle when it comes again; errors end here, sorted by whose turn it is."""
+        began = time.monotonic()
+        with structlog.contextvars.bound_contextvars(namespace=key[0], stack_name=key[1]):
+            try:
+                result = await self._reconcile(key)
+            except ApiError as error:
+                if error.namespace_is_going:
+                    log.info("the namespace is going: nothing is made in it any more")
+                    result = "success"
+                else:
+                    result = self._failed(key, error)
+            except TRANSIENT as error:
+                result = self._failed(key, error)
+            except Exception:
+                log.exception("reconcile failed: a defect of the operator")
+                self.queue.retry(key)
+                result = "error"
+        metrics.RECONCILES.labels(result).inc()
+        metrics.RECONCILE_SECONDS.observe(time.monotonic() - began)
+
+    def _failed(self, key: Key, error: Exception) -> str:
+        pause = self.queue.retry(key)
+        log.warning("reconcile failed", error=str(error) or type(error).__name__, retry_seconds=round(pause, 2))
+        return "error"
+
+    async def _reconcile(self, key: Key) -> str:
+        raw = self.store.stacks.get(key)
+        await self.applier.prune_unowned(key, raw["metadata"]["uid"] if raw else None)
+        if raw is None or "deletionTimestamp" in raw["metadata"]:
+            # Owner references and garbage collection do the rest: a stack has no finalizer.
+            self.applier.forget(key)
+            # Nothing else lives longer than its stacks: a namespace of this name may come back as another.
+            self.gatherer.forget(key[0])
+            self.reloader.forget(key)
+            await self.watcher.want(key, ())
+            self.queue.forget(key)
+            return "success"
+        stack = meta.Stack(*key, raw["metadata"]["uid"])
+        spec, problem = _parsed(raw)
+        failures: list[Failure] = []
+        again = None
+        if spec:
+            wanted = references(spec, meta.names(stack))
+            files = {one.wanted for one in user_files(spec)}
+            await self.watcher.want(key, {one.wanted for one in wanted} | files)
+            if problem := self._missing(stack, wanted):
+                again = LACK_SECONDS
+            elif not spec.paused:
+                failures, again = await self._make_so(stack, spec, wanted)
+        now = _now()
+        await self._report(raw, spec, problem, failures, now)
+        pods = [child.obj for (kind, _), child in self.store.of(key).items() if kind == "Pod"]
+        return self._settle(key, problem, failures, again, next_trouble(pods, now))
+
+    def _settle(
+        self, key: Key, problem: conditions.Problem | None, failures: list[Failure], *looks: float | None
+    ) -> str:
+        """Decide when this stack comes again without a change of anything: the soonest of `looks`, in seconds."""
+        if any(failure.retry_seconds is None for failure in failures):
+            self.queue.retry(key)
+            return "error"
+        self.queue.forget(key)
+        pauses = [pause for pause in (*looks, *(failure.retry_seconds for failure in failures)) if pause is not None]
+        if pauses:
+            self.queue.add_later(key, min(pauses))
+        return _result(problem, failures)
+
+    async def _make_so(
+        self, stack: meta.Stack, spec: Spec, wanted: tuple[Reference, ...]
+    ) -> tuple[list[Failure], float | None]:
+        """Make the children so; return what failed, and in how many seconds to look again whatever happens."""
+        files, refused = await self.gatherer.files(stack, spec)
+        facts = await self.gatherer.facts(stack, spec, wanted, files)
+        desired = render(stack, spec, facts)
+        failures = await self.applier.create_secrets(stack, desired)
+        if failures:
+            return failures, None
+        if (complete := await self.gatherer.facts(stack, spec, wanted, files)) != facts:
+            desired = render(stack, spec, complete)
+        held = self._held(stack, spec, wanted)
+        vetoed = await vetoes(self.gatherer.checks, spec, desired)
+        now = [one for one in desired if not ((held and held.holds(one)) or _id(one) in vetoed)]
+        failures = await self.applier.apply(stack, now)
+        await self.applier.prune(stack, desired)
+        again = None
+        if not failures:
+            await self.applier.refresh_pods(stack, now)
+            again = await self._reload(stack, now)
+        lacks = self._lacks(stack, wanted)
+        return [*failures, *([held.failure] if held else []), *refused, *vetoed.values(), *lacks], again
+
+    async def _reload(self, stack: meta.Stack, applied: list[Object]) -> float | None:
+        key, config_map = (stack.namespace, stack.name), ("ConfigMap", meta.names(stack).alertmanager)
+        text = next((one["data"]["alertmanager.yml"] for one in applied if _id(one) == config_map), None)
+        children = [child.obj for child in self.store.of(key).values()]
+        return await self.reloader.reload(key, text, children)
+
+    def _held(self, stack: meta.Stack, spec: Spec, wanted: tuple[Reference, ...]) -> Hold | None:
+        if not spec.service.database.cloud_native_pg:
+            return None
+        lacks = (self._lack(stack, one) for one in wanted if one.made_here)
+        return hold(meta.names(stack), next(lacks, None), served=self.clusters.served)
+
+    def _missing(self, stack: meta.Stack, wanted: tuple[Reference, ...]) -> conditions.Problem | None:
+        """Return what no pod could start without, and what is not there."""
+        for reference in wanted:
+            lack = self._lack(stack, reference)
+            if lack and not (reference.made_here or reference.mounted):
+                return conditions.Problem("MissingReference", f"{reference.path}: {lack}")
+        return None
+
+    def _lacks(self, stack: meta.Stack, wanted: tuple[Reference, ...]) -> list[Failure]:
+        """Return a failure for each Secret that pods do without until it is there."""
+        return [
+            Failure(
+                one.component,
+                f"Secret {one.name}",
+                "MissingReference",
+                f"{one.path}: {lack}",
+                permanent=True,
+                retry_seconds=LACK_SECONDS,
+            )
+            for one in wanted
+            if one.mounted and (lack := self._lack(stack, one))
+        ]
+
+    def _lack(self, stack: meta.Stack, reference: Reference) -> str | None:
+        return reference.lacks(self.watcher.data("Secret", stack.namespace, reference.name))
+
+    async def _report(
+        self, raw: Object, spec: Spec | None, problem: conditions.Problem | None, failures: list[Failure], now: str
+    ) -> None:
+        """Write the status where it changed, and an Event for each transition."""
+        metadata = raw["metadata"]
+        key = (metadata["namespace"], metadata["name"])
+        current = self.store.stacks.get(key, raw)
+        children = [child.obj for child in self.store.of(key).values()]
+        single = spec and spec.container_metrics == "kubelet" and not self.settings.clusterwide
+        notes = {"prometheus": NOT_PERMITTED} if single else {}
+        known = {**raw, "status": current.get("status", {})}
+        observed = conditions.Observed(known, spec, problem, failures, children, notes)
+        new = conditions.summarize(observed, now)
+        old = current.get("status", {})
+        if conditions.same(old, new):
+            return
+        body = {"apiVersion": meta.API_VERSION, "kind": meta.KIND, "status": new}
+        body["metadata"] = {"name": metadata["name"], "namespace": metadata["namespace"]}
+        answer = await self.cluster.apply(body, manager=meta.STATUS_FIELD_MANAGER, subresource="status")
+        self.store.observe(answer)
+        for condition in conditions.transitions(old, new):
+            log.info("condition changed", **{k: condition[k] for k in ("type", "status", "reason", "message")})
+            await events.post(self.cluster, self.settings.identity, raw, condition, now)
+
+
+def _result(problem: conditions.Problem | None, failures: list[Failure]) -> str:
+    """Return whose turn it is, for the metric: a person's, somebody's who is at it already, or the cluster's."""
+    if any(not failure.permanent and not failure.reason.startswith("WaitingFor") for failure in failures):
+        return "error"
+    if problem or any(failure.permanent for failure in failures):
+        return "invalid"
+    return "waiting" if failures else "success"
+
+
+def _id(manifest: Object) -> tuple[str, str]:
+    return manifest["kind"], manifest["metadata"]["name"]
+
+
+def _parsed(raw: Object) -> tuple[Spec | None, conditions.Problem | None]:
+    try:
+        return parse(raw), None
+    except InvalidSpec as error:
+        more = len(error.problems) - 1
+        return None, conditions.Problem("InvalidSpec", f"{error} (and {more} more)" if more else str(error))
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
