@@ -19,10 +19,10 @@ from bench.service_stock import fill
 from prometheus_client import CollectorRegistry
 from werkzeug.test import EnvironBuilder
 
-from inventory_service import logs
 from inventory_service.app import create_app
 from inventory_service.context import context_of
 from inventory_service.settings import load
+from inventory_service.telemetry import logging as telemetry_logging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -56,7 +56,7 @@ def measure(folder: Path, rounds: int) -> Sequence[Cost]:
     url = f"sqlite:///{folder}/cost.db"
     fill(url, 10)
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123 - no path of a file
-        logs.configure("info")
+        telemetry_logging.configure("info")
         apps = _apps(url)
         gc.collect()
         gc.freeze()  # as the server does
@@ -88,7 +88,9 @@ def _without_ours(app: Flask) -> Flask:
     taken = 0
     for hooks in (app.before_request_funcs, app.after_request_funcs, app.teardown_request_funcs):
         functions: list[Any] = hooks[None]
-        kept = [function for function in functions if function.__module__ != "inventory_service.observe"]
+        kept = [
+            function for function in functions if function.__module__ != "inventory_service.telemetry.request_hooks"
+        ]
         taken += len(functions) - len(kept)
         functions[:] = kept
     assert taken == 3, "observe has other hooks than this measurement knows"  # noqa: PLR2004

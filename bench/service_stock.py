@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import insert, text, update
 from tests.framework import postgresql
 
-from inventory_service import schema
-from inventory_service.database import Database
-from inventory_service.models import Product
+from inventory_service.bootstrap import schema
+from inventory_service.db.database import Database
+from inventory_service.db.models import Product
 from inventory_service.settings import Settings, load
 
 if TYPE_CHECKING:

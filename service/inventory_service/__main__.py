@@ -9,12 +9,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from inventory_service import logs, schema
+from inventory_service.bootstrap import schema
 from inventory_service.cli import audit, tokens
+from inventory_service.cli.output import DONE, FAILED, USAGE, complain
 from inventory_service.cli.parser import new_parser
-from inventory_service.cli.speech import DONE, FAILED, USAGE, complain
-from inventory_service.database import UNAVAILABLE, Database, describe_unavailable
+from inventory_service.db.database import UNAVAILABLE, Database, describe_unavailable
 from inventory_service.settings import Settings, SettingsError, load
+from inventory_service.telemetry import logging
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,7 @@ def _serve() -> NoReturn:
 
 
 def _migrate(settings: Settings) -> int:
-    logs.configure(settings.log_level)
+    logging.configure(settings.log_level)
     database = Database(settings.database_url, connections=1)
     try:
         schema.prepare(database, settings)

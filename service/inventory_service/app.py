@@ -1,6 +1,6 @@
 """The application factory.
 
-It never touches the database: that is `preparation`'s, and the requests' own.
+It never touches the database: that is `bootstrap`'s, and the requests' own.
 """
 
 from __future__ import annotations
@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING, Final
 
 from flask import request
 
-from inventory_service import authentication, errors, facts, limits, observe, openapi
 from inventory_service.api import (
     health,
+    importexport,
     low_stock,
     metrics,
     movements,
+    openapi,
     products,
     reservations,
     restocks,
     stock,
-    transfer,
 )
-from inventory_service.audit import LastAudit
-from inventory_service.context import Context, context
-from inventory_service.database import Database
-from inventory_service.errors import NOT_NOW, RETRY_SECONDS, Unavailable
-from inventory_service.exposition import Exposition
-from inventory_service.lifecycle import Lifecycle
-from inventory_service.metrics import RequestMetrics, new_registry
-from inventory_service.stock_collector import StockCollector
-from inventory_service.store.stock import HYSTERESIS
+from inventory_service.context import Context, LastAudit, Lifecycle, context
+from inventory_service.db.database import Database
+from inventory_service.http import authentication, errors, rate_limit
+from inventory_service.http.errors import NOT_NOW, RETRY_SECONDS, Unavailable
+from inventory_service.inventory.stock import HYSTERESIS
+from inventory_service.telemetry import process_metrics, request_hooks
+from inventory_service.telemetry.exposition import Exposition
+from inventory_service.telemetry.request_metrics import RequestMetrics, new_registry
+from inventory_service.telemetry.stock_collector import StockCollector
 from inventory_service.web import site
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from inventory_service.settings import Settings
 
 
-_NEED_THE_DATABASE: Final = (products, stock, restocks, movements, low_stock, reservations, transfer)
+_NEED_THE_DATABASE: Final = (products, stock, restocks, movements, low_stock, reservations, importexport)
 _GATED: Final = frozenset(noun.blueprint.name for noun in _NEED_THE_DATABASE) | site.NAMES
 
 
@@ -52,23 +52,23 @@ def create_app(settings: Settings) -> Flask:
     database = Database(settings.database_url, connections=settings.threads + 2, info=rules)
     registry = new_registry()
     audit = LastAudit()
-    facts.register(registry, audit, database.engine.dialect.name)
+    process_metrics.register(registry, audit, database.engine.dialect.name)
     exposition = Exposition(registry, StockCollector(database, settings.metrics_max_products))
-    limiter = limits.new_limiter(settings, registry)
+    limiter = rate_limit.new_limiter(settings, registry)
     failures = authentication.failures_counter(registry)
     Context(settings, database, exposition, Lifecycle(), limiter, audit, failures).attach(app)
 
     request_metrics = RequestMetrics(registry)
-    observe.register(app, request_metrics)
+    request_hooks.register(app, request_metrics)
     errors.register(app)
     # Who asks is known before the rate limit, and strangers are counted by it before they are refused.
-    for hook in (authentication.identify, limits.refuse_above_rate, authentication.refuse_strangers):
+    for hook in (authentication.identify, rate_limit.refuse_above_rate, authentication.refuse_strangers):
         app.before_request(hook)
     app.before_request(_wait_for_the_database)
     for noun in (*_NEED_THE_DATABASE, health, metrics):
         app.register_blueprint(noun.blueprint)
     site.register(app)
-    observe.expect_routes(app, request_metrics)
+    request_hooks.expect_routes(app, request_metrics)
     return app
 
 

@@ -1,26 +1,62 @@
-"""What the views share: one frozen bundle for each application.
+"""What the views share: one frozen bundle for each application, and the state of its process.
 
-It never builds anything; `app.create_app` does.
+It never builds anything; `app.create_app` does. What comes from rooms above is described here by what is asked of it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from flask import Flask, current_app, request
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from prometheus_client import Counter
 
-    from inventory_service.audit import LastAudit
-    from inventory_service.database import Database
-    from inventory_service.exposition import Exposition
-    from inventory_service.lifecycle import Lifecycle
-    from inventory_service.limits import RateLimiter
-    from inventory_service.settings import Settings
+    from inventory_service.db.database import Database
+    from inventory_service.settings import RateLimit, Settings
 
 _KEY = "inventory_service"
+
+
+@dataclass(slots=True)
+class Lifecycle:
+    """Where this process is in its life: preparing the database, serving, or draining.
+
+    Moved by the gunicorn worker, read by readiness and the request gate. Plain attributes on purpose: a signal handler
+    writes `draining`, and must not take a lock.
+    """
+
+    #: Why the database can't be used yet; None once it was migrated.
+    obstacle: str | None = "The database is being prepared."
+    draining: bool = False
+
+
+@dataclass(slots=True)
+class LastAudit:
+    """What the last finished audit of this process found; plain attributes, read by the metrics at each scrape."""
+
+    #: Products whose stock and ledger disagree; None until an audit finished (for ever, with AUDIT_SECONDS=0).
+    drift: int | None = None
+    finished_at: datetime | None = None
+
+
+class Exposition(Protocol):
+    """The text of /metrics (`telemetry.exposition`)."""
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """Return the exposition in the format that the Accept header asks for, and its content type."""
+
+
+class RateLimiter(Protocol):
+    """The rate limit (`http.rate_limit`)."""
+
+    rate: RateLimit
+
+    def wait(self, client: str) -> int:
+        """Count one request; return 0, or after how many seconds the client may come again (not counted then)."""
 
 
 @dataclass(frozen=True, slots=True)

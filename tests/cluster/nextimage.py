@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.framework import derivedimage
 
-from inventory_service import schema
+from inventory_service.bootstrap import schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ def upgrade() -> None:
     op.add_column("products", sa.Column("shelf", sa.String(40), nullable=False, server_default=""))
     op.create_index("products_by_shelf", "products", ["shelf"])
 '''
-_MIGRATIONS = re.compile(r"(.*/inventory_service/migrations/versions)/r\d+_\w+\.py")
+_MIGRATIONS = re.compile(r"(.*/inventory_service/db/migrations/versions)/r\d+_\w+\.py")
 
 
 def write(source: Path, target: Path, name: str) -> None:

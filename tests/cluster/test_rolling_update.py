@@ -18,7 +18,7 @@ from tests.framework.stacks import NO_GRAFANA, is_ready, pods
 
 from devcluster.images import builder, nodeimages
 from devcluster.images.ownimages import SERVICE
-from inventory_service import schema
+from inventory_service.bootstrap import schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from tests.framework.rendered import sets
 
 from devcluster.build.binaries import binary
 from inventory_operator import metrics
-from inventory_service.metrics import RequestMetrics, new_registry
+from inventory_service.telemetry.request_metrics import RequestMetrics, new_registry
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ from tests.framework.configurations import config_map, parsed, written
 from tests.framework.rendered import FACTS, ROOT, rendered, stack
 
 from inventory_operator.api.quantities import duration_seconds
-from inventory_service import observe
-from inventory_service.metrics import _BOUNDS, UNMATCHED
+from inventory_service.telemetry import request_hooks
+from inventory_service.telemetry.request_metrics import _BOUNDS, UNMATCHED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -171,7 +171,7 @@ def test_what_machines_ask_counts_for_nobody() -> None:
     """One list in all rules, and exactly those that the service itself takes for routine."""
     lists = [value for rule in every_rule() for label, value in matchers_of(rule["expr"]) if label == "endpoint"]
     assert len(set(lists)) == 1
-    assert set(lists[0].split("|")) == observe._ROUTINE | {UNMATCHED}
+    assert set(lists[0].split("|")) == request_hooks._ROUTINE | {UNMATCHED}
 
 
 @pytest.mark.parametrize("data", [files(), files(slo=True)], ids=["plain", "slo"])

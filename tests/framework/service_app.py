@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from inventory_service import schema
 from inventory_service.app import create_app
+from inventory_service.bootstrap import schema
 from inventory_service.context import context_of
+from inventory_service.inventory import tokens
 from inventory_service.settings import load
-from inventory_service.store import tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event, text
 
-from inventory_service import schema
-from inventory_service.database import Database
+from inventory_service.bootstrap import schema
+from inventory_service.db.database import Database
 from inventory_service.settings import load
 
 if TYPE_CHECKING:

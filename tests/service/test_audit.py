@@ -14,9 +14,9 @@ from sqlalchemy import func, select, text
 from tests.framework.server import DEADLINE, serving
 from tests.framework.service_database import corrupt
 
-from inventory_service import audit, maintenance
-from inventory_service.database import Database
-from inventory_service.models import IdempotencyKey
+from inventory_service.background import audit, maintenance
+from inventory_service.db.database import Database
+from inventory_service.db.models import IdempotencyKey
 from inventory_service.settings import load
 
 

@@ -14,7 +14,7 @@ from tests.framework.service_app import bearer, prepared_app
 from tests.framework.service_database import corrupt
 
 from inventory_service.context import context_of
-from inventory_service.database import Database
+from inventory_service.db.database import Database
 from inventory_service.settings import load
 
 

@@ -20,8 +20,8 @@ from tests.framework.client import Client
 from tests.framework.server import DEADLINE, Server, serving
 from tests.framework.service_database import copied_file
 
-from inventory_service.database import Database
-from inventory_service.models import Product, StockMovement
+from inventory_service.db.database import Database
+from inventory_service.db.models import Product, StockMovement
 from inventory_service.settings import load
 
 CLIENTS, REQUESTS, THRESHOLD = 32, 60, 10

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select, text, update
 
-from inventory_service.models import IdempotencyKey, StockMovement
+from inventory_service.db.models import IdempotencyKey, StockMovement
 
 KEY = {"Idempotency-Key": "order-1234"}
 

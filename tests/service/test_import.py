@@ -15,8 +15,8 @@ from sqlalchemy import event, select
 from tests.framework.server import DEADLINE
 from tests.framework.service_app import prepared_app
 
-from inventory_service.models import Product, StockMovement
-from inventory_service.transfer.rows import MAX_ERRORS
+from inventory_service.db.models import Product, StockMovement
+from inventory_service.importexport.rows import MAX_ERRORS
 
 PATH = "/api/import/products"
 FILE = "sku,name,stock_level,price\nLAMP-1,Desk lamp,15,19.99\nLAMP-2,Floor lamp,3,\nLAMP-3,Night lamp,,5\n"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from inventory_service.transfer import formulas, reading, writing
-from inventory_service.transfer.rows import FIELDS, MAX_ERRORS, MAX_ROWS
+from inventory_service.importexport import formulas, reading, writing
+from inventory_service.importexport.rows import FIELDS, MAX_ERRORS, MAX_ROWS
 
 HEADER = "sku,name,description,stock_level,min_stock_threshold,price\n"
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from inventory_service.models import StockMovement
+from inventory_service.db.models import StockMovement
 
 
 def lines(context):

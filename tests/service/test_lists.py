@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from inventory_service.store.lists import PRODUCT_ORDERS
+from inventory_service.inventory.lists import PRODUCT_ORDERS
 
 STOCKS = [5, 0, 30, 5, 12, 0, 7]
 

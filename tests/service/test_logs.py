@@ -12,10 +12,10 @@ from tests.framework.server import DEADLINE
 SAYS = """
 import logging
 import structlog
-from inventory_service import logs
+from inventory_service.telemetry.logging import configure
 
 log, other = structlog.get_logger("shop"), logging.getLogger("library")
-logs.configure({level!r})
+configure({level!r})
 secret = "local-pa55word"
 for level in (log.debug, log.info, log.warning, log.error, other.debug, other.info, other.warning, other.error):
     level("said")

@@ -17,11 +17,11 @@ from tests.service.scraping import OPENMETRICS, business, scrape, value
 
 from inventory_service.app import create_app
 from inventory_service.context import context_of
-from inventory_service.exposition import Exposition
-from inventory_service.models import Product
+from inventory_service.db.models import Product
 from inventory_service.settings import load
-from inventory_service.stock_cache import FULL_SECONDS, SLACK, StockCache
-from inventory_service.stock_collector import StockCollector
+from inventory_service.telemetry.exposition import Exposition
+from inventory_service.telemetry.stock_cache import FULL_SECONDS, SLACK, StockCache
+from inventory_service.telemetry.stock_collector import StockCollector
 
 
 def create(client, sku, **fields):

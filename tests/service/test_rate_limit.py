@@ -19,8 +19,8 @@ from tests.framework.service_app import bearer, make_token, prepared_app
 from tests.service import redis_server
 from tests.service.redis_server import PASSWORD
 
-from inventory_service.counters import MemoryCounters
-from inventory_service.limits import RateLimiter, Window, new_limiter, seconds_until_free
+from inventory_service.http.rate_counters import MemoryCounters
+from inventory_service.http.rate_limit import RateLimiter, Window, new_limiter, seconds_until_free
 from inventory_service.settings import RateLimit, SettingsError, load
 
 
@@ -75,7 +75,7 @@ def test_memory_counts_exactly_and_forgets():
 
 
 def test_the_memory_is_bounded(monkeypatch):
-    monkeypatch.setattr("inventory_service.counters._MAX_KEYS", 100)
+    monkeypatch.setattr("inventory_service.http.rate_counters._MAX_KEYS", 100)
     counters = MemoryCounters()
     limiter = RateLimiter(RateLimit(requests=5, seconds=3600), counters)
     for number in range(1000):

@@ -16,8 +16,8 @@ from prometheus_client.exposition import generate_latest
 from tests.framework.service_app import prepared_app
 from tests.service.scraping import OPENMETRICS, families, scrape, value
 
-from inventory_service.metrics import METHODS, OTHER, UNMATCHED, RequestMetrics
-from inventory_service.schema import newest
+from inventory_service.bootstrap.schema import newest
+from inventory_service.telemetry.request_metrics import METHODS, OTHER, UNMATCHED, RequestMetrics
 
 METHOD_LABELS = {*METHODS, OTHER}
 STATUS_LABELS = {str(int(status)) for status in HTTPStatus}

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, text
 from tests.framework.service_database import Plans
 
-from inventory_service.models import Product, Reservation, ReservationLine
+from inventory_service.db.models import Product, Reservation, ReservationLine
 
 PRODUCTS, EXPIRED = 50, 5000
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 from tests.framework.service_app import prepared_app
 
-from inventory_service.models import Reservation
+from inventory_service.db.models import Reservation
 
 
 def reserve(client, product, quantity, **fields):

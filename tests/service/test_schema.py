@@ -12,10 +12,10 @@ from sqlalchemy import func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 from tests.framework.service_app import prepared_app
 
-from inventory_service import schema
+from inventory_service.bootstrap import schema
 from inventory_service.context import context_of
-from inventory_service.database import Database
-from inventory_service.models import Base, Product, StockMovement
+from inventory_service.db.database import Database
+from inventory_service.db.models import Base, Product, StockMovement
 from inventory_service.settings import load
 
 

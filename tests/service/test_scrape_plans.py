@@ -13,7 +13,7 @@ from tests.framework.service_database import Plans
 from tests.service.scraping import scrape
 
 from inventory_service.context import context_of
-from inventory_service.models import Product
+from inventory_service.db.models import Product
 
 INDEXES = ("ix_products_updated_at", "ix_products_low_stock", "PRIMARY KEY", "products_pkey")
 

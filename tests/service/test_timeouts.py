@@ -8,7 +8,7 @@ from sqlalchemy import text
 from tests.framework.service_app import prepared_app
 
 from inventory_service.context import context_of
-from inventory_service.database import UNAVAILABLE
+from inventory_service.db.database import UNAVAILABLE
 
 HOLD = "SELECT id FROM products FOR UPDATE"
 

@@ -9,10 +9,10 @@ import pytest
 import structlog
 from tests.framework.service_app import bearer, make_token, prepared_app
 
-from inventory_service import schema
+from inventory_service.bootstrap import schema
 from inventory_service.context import context_of
+from inventory_service.inventory import tokens
 from inventory_service.settings import load
-from inventory_service.store import tokens
 
 ONE, TWO = "first-token-0123456789", "second-token-0123456789"
 

@@ -10,11 +10,11 @@ from tests.framework.server import serving
 from tests.framework.service_app import assert_refused, bearer, make_token, prepared_app
 
 from inventory_service.app import create_app
-from inventory_service.authentication import authenticate
 from inventory_service.context import context_of
-from inventory_service.models import ApiToken
+from inventory_service.db.models import ApiToken
+from inventory_service.http.authentication import authenticate
+from inventory_service.inventory import tokens
 from inventory_service.settings import load
-from inventory_service.store import tokens
 
 NEW = {"name": "A", "sku": "abc"}
 

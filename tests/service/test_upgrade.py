@@ -11,11 +11,11 @@ from alembic import command
 from sqlalchemy import inspect, text
 from tests.framework.service_app import prepared_app
 
-from inventory_service import schema
+from inventory_service.bootstrap import schema
 from inventory_service.context import context_of
-from inventory_service.database import Database
+from inventory_service.db.database import Database
+from inventory_service.inventory import audit
 from inventory_service.settings import load
-from inventory_service.store import audit
 
 if TYPE_CHECKING:
     from flask import Flask

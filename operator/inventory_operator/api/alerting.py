@@ -39,7 +39,8 @@ _ALERTMANAGER = (amounts("10m", "32Mi"), amounts("200m", "128Mi"))
 Severity = Literal["critical", "warning", "info"]
 Domain = Literal["service", "business", "monitoring", "operator"]
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-#: The buckets of http_request_duration_seconds (service/inventory_service/metrics.py): only at them can be counted.
+#: The buckets of http_request_duration_seconds, which are the only places where it can be counted
+#: (service/inventory_service/telemetry/request_metrics.py).
 Threshold = Literal[
     "5ms", "10ms", "25ms", "50ms", "100ms", "200ms", "300ms", "500ms", "1s", "2500ms", "5s", "10s"
 ]  # fmt: skip

@@ -8,11 +8,11 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 from flask import Response, jsonify
 
-from inventory_service import schema
+from inventory_service.bootstrap import schema
 from inventory_service.context import came_through_ingress, context
-from inventory_service.database import UNAVAILABLE, describe_unavailable
-from inventory_service.errors import NOT_NOW, Unavailable
-from inventory_service.exchange import answer
+from inventory_service.db.database import UNAVAILABLE, describe_unavailable
+from inventory_service.http.conditional import answer
+from inventory_service.http.errors import NOT_NOW, Unavailable
 from inventory_service.schemas import answers
 
 blueprint = APIBlueprint("health", __name__, tag="Health")

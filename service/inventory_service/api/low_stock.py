@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from apiflask import APIBlueprint
 
 from inventory_service.context import context
-from inventory_service.exchange import answer
+from inventory_service.http.conditional import answer
+from inventory_service.inventory import reports
 from inventory_service.schemas import answers, records
-from inventory_service.store import reports
 
 if TYPE_CHECKING:
     from flask import Response

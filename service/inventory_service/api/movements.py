@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from apiflask import APIBlueprint
 
 from inventory_service.context import context
-from inventory_service.exchange import answer, origin
-from inventory_service.idempotency import changing
+from inventory_service.http.conditional import answer, origin
+from inventory_service.http.idempotency import changing
+from inventory_service.inventory import ledger, lists, stock
+from inventory_service.inventory.ledger import ADJUSTMENT, Change
 from inventory_service.schemas import answers, records, requests
 from inventory_service.schemas.records import MovementOut, ProductOut
-from inventory_service.store import ledger, lists, stock
-from inventory_service.store.ledger import ADJUSTMENT, Change
 
 if TYPE_CHECKING:
     from flask import Response

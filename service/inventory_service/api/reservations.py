@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from apiflask import APIBlueprint
 
 from inventory_service.context import context
-from inventory_service.exchange import answer, origin
-from inventory_service.idempotency import changing
+from inventory_service.http.conditional import answer, origin
+from inventory_service.http.idempotency import changing
+from inventory_service.inventory import lists, reservations
 from inventory_service.schemas import answers, records, requests
 from inventory_service.schemas.records import ReservationOut
-from inventory_service.store import lists, reservations
 
 if TYPE_CHECKING:
     from flask import Response

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from apiflask import APIBlueprint
 
 from inventory_service.context import context
-from inventory_service.exchange import answer
+from inventory_service.http.conditional import answer
+from inventory_service.inventory import lists
+from inventory_service.inventory.ledger import RESTOCK
 from inventory_service.schemas import answers, records, requests
 from inventory_service.schemas.records import RestockOut
-from inventory_service.store import lists
-from inventory_service.store.ledger import RESTOCK
 
 if TYPE_CHECKING:
     from flask import Response

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 from apiflask import APIBlueprint
 
 from inventory_service.context import context
-from inventory_service.exchange import answer, origin
-from inventory_service.idempotency import changing
+from inventory_service.http.conditional import answer, origin
+from inventory_service.http.idempotency import changing
+from inventory_service.inventory import lists, stock
+from inventory_service.inventory.ledger import ADJUSTMENT, COUNT, Change
 from inventory_service.schemas import answers, records, requests
 from inventory_service.schemas.records import MovementOut, ProductOut
-from inventory_service.store import lists, stock
-from inventory_service.store.ledger import ADJUSTMENT, COUNT, Change
 
 if TYPE_CHECKING:
     from flask import Response
     from sqlalchemy.orm import Session
 
-    from inventory_service.models import StockMovement
+    from inventory_service.db.models import StockMovement
 
 blueprint = APIBlueprint("stock", __name__, url_prefix="/api/products/<int:product_id>", tag="Stock")
 

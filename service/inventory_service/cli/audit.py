@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from inventory_service import audit, schema
-from inventory_service.cli.speech import DONE, FAILED, UNKNOWN, complain, say, say_json
-from inventory_service.database import Database, describe_unavailable
+from inventory_service.background import audit
+from inventory_service.bootstrap import schema
+from inventory_service.cli.output import DONE, FAILED, UNKNOWN, complain, say, say_json
+from inventory_service.db.database import Database, describe_unavailable
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from inventory_service.inventory.audit import Findings, ProductDrift
     from inventory_service.settings import Settings
-    from inventory_service.store.audit import Findings, ProductDrift
 
 
 def run(arguments: Namespace, settings: Settings) -> int:

@@ -9,8 +9,8 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING, Any, Final
 
 from inventory_service.cli import tokens
+from inventory_service.inventory.tokens import SCOPES
 from inventory_service.settings import DEFAULT_DATABASE_URL
-from inventory_service.store.tokens import SCOPES
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction

@@ -10,11 +10,11 @@ from argparse import ArgumentTypeError
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from inventory_service import schema
-from inventory_service.cli.speech import DONE, FAILED, complain, say, say_json, say_table, shown
-from inventory_service.database import UNAVAILABLE, Database, describe_unavailable
-from inventory_service.store import tokens
-from inventory_service.store.tokens import TokenError
+from inventory_service.bootstrap import schema
+from inventory_service.cli.output import DONE, FAILED, complain, say, say_json, say_table, shown
+from inventory_service.db.database import UNAVAILABLE, Database, describe_unavailable
+from inventory_service.inventory import tokens
+from inventory_service.inventory.tokens import TokenError
 
 if TYPE_CHECKING:
     from argparse import Namespace

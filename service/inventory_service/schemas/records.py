@@ -14,9 +14,9 @@ from inventory_service.schemas.fields import Timestamp  # noqa: TC001 - pydantic
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from inventory_service.models import Product, Reservation, StockMovement
+    from inventory_service.db.models import Product, Reservation, StockMovement
+    from inventory_service.inventory.reports import Analytics
     from inventory_service.schemas.requests import RestockQuery
-    from inventory_service.store.reports import Analytics
 
 
 class Answer(BaseModel):

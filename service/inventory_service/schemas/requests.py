@@ -9,6 +9,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from inventory_service.inventory.ledger import KINDS
+from inventory_service.inventory.lists import PRODUCT_ORDERS
 from inventory_service.schemas.fields import (
     MAX_LINES,
     Delta,
@@ -25,8 +27,6 @@ from inventory_service.schemas.fields import (
     Time,
 )
 from inventory_service.settings import MAX_STOCK
-from inventory_service.store.ledger import KINDS
-from inventory_service.store.lists import PRODUCT_ORDERS
 
 MAX_PER_PAGE: Final = 100
 MAX_LIMIT: Final = 200

@@ -9,7 +9,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
-from inventory_service import logs
+from inventory_service.telemetry import logging
 
 
 class JsonLogger(Logger):  # type: ignore[misc]
@@ -18,7 +18,7 @@ class JsonLogger(Logger):  # type: ignore[misc]
     def setup(self, cfg: Any) -> None:
         """Configure our log instead of gunicorn's handlers."""
         self.cfg = cfg
-        logs.configure(cfg.loglevel)
+        logging.configure(cfg.loglevel)
         self.error_log.handlers.clear()
         self.error_log.propagate = True
 

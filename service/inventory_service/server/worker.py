@@ -14,7 +14,8 @@ import structlog
 from flask import Flask
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
-from inventory_service import maintenance, preparation
+from inventory_service.background import maintenance
+from inventory_service.bootstrap import preparation
 from inventory_service.context import context_of
 from inventory_service.server import protocol_errors
 

@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 from flask import request
 from pydantic import BaseModel, ValidationError
 
-from inventory_service.errors import BadRequest
-from inventory_service.transfer import numbers
+from inventory_service.http.errors import BadRequest
+from inventory_service.importexport import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -16,13 +16,13 @@ from flask import request, url_for
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
-from inventory_service.authentication import demand
 from inventory_service.context import context
-from inventory_service.errors import BadRequest
-from inventory_service.store import imports
-from inventory_service.store.tokens import ADMIN
-from inventory_service.transfer import reading
-from inventory_service.transfer.writing import plain
+from inventory_service.http.authentication import demand
+from inventory_service.http.errors import BadRequest
+from inventory_service.importexport import reading
+from inventory_service.importexport.writing import plain
+from inventory_service.inventory import imports
+from inventory_service.inventory.tokens import ADMIN
 from inventory_service.web import forms
 from inventory_service.web.forms import InvalidForm, State
 from inventory_service.web.render import page
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
     from werkzeug.wrappers import Response
 
-    from inventory_service.transfer.rows import Parsed
+    from inventory_service.importexport.rows import Parsed
 
 blueprint = APIBlueprint("import_forms", __name__, enable_openapi=False)
 

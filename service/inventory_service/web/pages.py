@@ -13,12 +13,12 @@ from flask import request
 from pydantic import Field
 
 from inventory_service.context import context
-from inventory_service.download import download
+from inventory_service.importexport.download import download
+from inventory_service.inventory import exports, history, lists, reports, reservations, stock
+from inventory_service.inventory.lists import MovementFilter, ProductFilter, Window
+from inventory_service.schemas.importexport import ExportQuery
 from inventory_service.schemas.reading import read_query
 from inventory_service.schemas.requests import Cursor, Query
-from inventory_service.schemas.transfer import ExportQuery
-from inventory_service.store import exports, history, lists, reports, reservations, stock
-from inventory_service.store.lists import MovementFilter, ProductFilter, Window
 from inventory_service.web.forms import State
 from inventory_service.web.plot import plot
 from inventory_service.web.render import page

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from inventory_service.models import StockMovement
+    from inventory_service.db.models import StockMovement
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 14, 30
 _STEPS: Final = (1, 2, 5)

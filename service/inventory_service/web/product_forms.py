@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from apiflask import APIBlueprint
 from flask import url_for
 
-from inventory_service.authentication import demand
 from inventory_service.context import context
+from inventory_service.http.authentication import demand
+from inventory_service.importexport.writing import plain
+from inventory_service.inventory import products, stock
+from inventory_service.inventory.tokens import WRITE
 from inventory_service.schemas.requests import NewProduct, ProductChange
-from inventory_service.store import products, stock
-from inventory_service.store.tokens import WRITE
-from inventory_service.transfer.writing import plain
 from inventory_service.web import forms
 from inventory_service.web.forms import InvalidForm, State
 from inventory_service.web.render import page
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
     from werkzeug.wrappers import Response
 
-    from inventory_service.models import Product
+    from inventory_service.db.models import Product
 
 blueprint = APIBlueprint("product_forms", __name__, enable_openapi=False)
 

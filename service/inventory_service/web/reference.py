@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from apiflask import APIBlueprint
 from flask import current_app, request
 
-from inventory_service import openapi
-from inventory_service.authentication import open_to_all
+from inventory_service.api import openapi
 from inventory_service.context import context
+from inventory_service.http.authentication import open_to_all
 from inventory_service.web.render import page
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from flask import Response, g, render_template, request
 from markupsafe import Markup, escape
 
 from inventory_service.context import context
-from inventory_service.store.tokens import WRITE
+from inventory_service.inventory.tokens import WRITE
 from inventory_service.web import messages
 from inventory_service.web.forms import LABELS
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from apiflask import APIBlueprint
 from flask import redirect, request, url_for
 
-from inventory_service.authentication import COOKIE, authenticate, open_to_all
 from inventory_service.context import came_through_ingress
+from inventory_service.http.authentication import COOKIE, authenticate, open_to_all
 from inventory_service.web import forms
 from inventory_service.web.forms import State
 from inventory_service.web.render import page

@@ -1,6 +1,6 @@
 """Forms that change a stock: a delivery, an adjustment, a stock-take, and taking a movement back.
 
-They never set a stock but through `store.stock`, and never do a form twice.
+They never set a stock but through `inventory.stock`, and never do a form twice.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from apiflask import APIBlueprint
 from flask import url_for
 from pydantic import Field
 
-from inventory_service.errors import BadRequest
+from inventory_service.http.errors import BadRequest
+from inventory_service.inventory import stock
+from inventory_service.inventory.ledger import ADJUSTMENT, COUNT, RESTOCK, Change
 from inventory_service.schemas.fields import Quantity, Reason, Reference  # noqa: TC001 - pydantic reads the annotations
 from inventory_service.schemas.requests import NewBody, Restock, StockTake
-from inventory_service.store import stock
-from inventory_service.store.ledger import ADJUSTMENT, COUNT, RESTOCK, Change
 from inventory_service.web import forms
 from inventory_service.web.forms import InvalidForm
 from inventory_service.web.pages import product_page

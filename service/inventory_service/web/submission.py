@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Response, g, redirect
 
-from inventory_service import errors, idempotency
-from inventory_service.store.ledger import Origin
+from inventory_service.http import errors, idempotency
+from inventory_service.inventory.ledger import Origin
 from inventory_service.web import forms
 from inventory_service.web.forms import InvalidForm
 

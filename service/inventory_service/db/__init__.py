@@ -1,0 +1,4 @@
+"""The database: connections, transactions, tables, migrations.
+
+Not what the rows mean: that is the inventory's.
+"""

@@ -1,4 +1,0 @@
-"""Products and movements as files: rows read from and written as CSV and JSON lines.
-
-It never knows HTTP and never touches the database: it turns bytes into checked rows, and rows into text.
-"""
