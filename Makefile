@@ -43,7 +43,7 @@ demo-down: ## remove the demo and, when it is ours, the cluster
 .PHONY: dashboards-preview
 dashboards-preview: $(venv) ## draw every dashboard of the demo into build/dashboards, without Grafana
 	@$(if $(PROMETHEUS),,$(cluster) demo)
-	@PYTHONPATH=hack $(bin)/python -m preview $(if $(PROMETHEUS),--prometheus $(PROMETHEUS))
+	@$(bin)/python -m dashboards.preview $(if $(PROMETHEUS),--prometheus $(PROMETHEUS))
 
 .PHONY: kubeconfig
 kubeconfig: ## print the path of the cluster's kubeconfig
@@ -86,7 +86,7 @@ test-faults: $(venv) cluster-up images ## break stacks and see who is told: at m
 
 .PHONY: golden
 golden: $(venv) ## write everything that is made from sources anew: goldens, dashboards, the field reference
-	@PYTHONPATH=hack $(bin)/python -m dashboards
+	@$(bin)/python -m dashboards
 	@$(bin)/python hack/reference.py
 	@$(bin)/pytest -q tests/golden --update-golden
 

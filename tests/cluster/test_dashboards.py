@@ -10,10 +10,10 @@ from tests.framework.boards import dashboards
 from tests.framework.rendered import ROOT
 from tests.framework.stacks import NO_GRAFANA, is_ready
 
+from dashboards.preview import asking, board, variables
+from dashboards.preview.client import Client
+from dashboards.preview.times import Window
 from devcluster import traffic
-from preview import asking, board, variables
-from preview.client import Client
-from preview.times import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,8 +20,8 @@ from tests.framework.boards import (
 )
 
 from dashboards.__main__ import generate
-from dashboards.panels import panel_id
-from dashboards.runbook import FILE as RUNBOOK
+from dashboards.boards.panels import panel_id
+from dashboards.boards.runbook import FILE as RUNBOOK
 
 if TYPE_CHECKING:
     from pathlib import Path

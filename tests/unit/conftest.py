@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.unit.prometheus_stub import Stub, answering
 
-from preview.client import Client
+from dashboards.preview.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from tests.unit.prometheus_stub import NOW, matrix
 
-from preview import asking, board, variables
-from preview.times import Window
+from dashboards.preview import asking, board, variables
+from dashboards.preview.times import Window
 
 if TYPE_CHECKING:
-    from preview.client import Client
+    from dashboards.preview.client import Client
 
 WINDOW = Window(NOW - 900, NOW, 10)
 STEPS = [{"color": "green", "value": None}, {"color": "orange", "value": 1}, {"color": "red", "value": 5}]

@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: Our programs, and how many of the first words are commands.
-PROGRAMS = {"inventory_operator": 1, "inventory_service": 2, "devcluster": 1, "preview": 0, "tests.faults": 0} | {
-    f"bench.{name}": 0 for name in ("engine", "service", "monitoring")
-}
+PROGRAMS = {
+    "inventory_operator": 1,
+    "inventory_service": 2,
+    "devcluster": 1,
+    "dashboards.preview": 0,
+    "tests.faults": 0,
+} | {f"bench.{name}": 0 for name in ("engine", "service", "monitoring")}
 
 PARSERS = {"inventory_operator": cli.parser, "inventory_service": new_parser}
 
@@ -142,7 +146,7 @@ def help_of(module: str, *commands: str) -> str:
         assert not ended.value.code
         return said.getvalue()
     words = [sys.executable, "-m", module, *commands, "--help"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT, env={"PYTHONPATH": "hack"})
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
     assert not done.returncode, f"{' '.join(words)}: {done.stderr}"
     return done.stdout
 

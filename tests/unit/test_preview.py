@@ -13,14 +13,14 @@ from PIL import Image
 from tests.unit.preview_boards import LINES, panel, variable
 from tests.unit.prometheus_stub import REFUSED, Stub, vector
 
-from preview import demo
-from preview.__main__ import main
-from preview.errors import PreviewError
+from dashboards.preview import demo
+from dashboards.preview.__main__ import main
+from dashboards.preview.errors import PreviewError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from preview.client import Client
+    from dashboards.preview.client import Client
 
 
 # The whole

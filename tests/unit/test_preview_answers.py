@@ -8,11 +8,11 @@ import pytest
 from tests.unit.preview_boards import answer_of, dashboard, panel, scope
 from tests.unit.prometheus_stub import REFUSED, Stub, vector
 
-from preview import asking, tables
-from preview.errors import PreviewError
+from dashboards.preview import asking, tables
+from dashboards.preview.errors import PreviewError
 
 if TYPE_CHECKING:
-    from preview.client import Client
+    from dashboards.preview.client import Client
 
 # Asking
 

@@ -9,10 +9,10 @@ import pytest
 from tests.unit.preview_boards import LINES, THRESHOLDS, WINDOW, answer_of, dashboard, panel, scope
 from tests.unit.prometheus_stub import REFUSED, Stub, vector
 
-from preview import asking, colors, pictures
+from dashboards.preview import asking, colors, pictures
 
 if TYPE_CHECKING:
-    from preview.client import Client
+    from dashboards.preview.client import Client
 
 OPTIONS = {
     "legend": {"displayMode": "table", "placement": "bottom", "showLegend": True, "calcs": ["lastNotNull", "max"]}

@@ -10,14 +10,14 @@ from tests.framework.rendered import ROOT
 from tests.unit.preview_boards import RED, THRESHOLDS, WINDOW, dashboard, panel, scope, variable
 from tests.unit.prometheus_stub import Stub, vector
 
-from preview import asking, board, colors, settings, units, variables
-from preview.errors import PreviewError
-from preview.times import Window, seconds
+from dashboards.preview import asking, board, colors, settings, units, variables
+from dashboards.preview.errors import PreviewError
+from dashboards.preview.times import Window, seconds
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from preview.client import Client
+    from dashboards.preview.client import Client
 
 
 # Reading

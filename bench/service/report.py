@@ -1,0 +1,115 @@
+"""The tables of one run of the service's measurement, and which of its bars it met.
+
+It only compares numbers and puts them into words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from bench.command import Bar, bar_table, markdown
+from bench.service.cost import LOGGED, NONE, OURS, PEER, ROUTES
+from bench.service.load import CONNECTIONS, PRODUCTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from bench.service.cost import Cost
+    from bench.service.load import Load
+    from bench.service.scrape import Scrape
+
+#: The route that the bars of the cost are about: a request that does something.
+ASKED: Final = list(ROUTES)[-1]
+MOST_COST: Final = 1.12
+MOST_MS: Final = 100.0
+_MANY: Final = 10_000
+
+
+@dataclass(slots=True)
+class Result:
+    """What was measured; empty where it was not asked for."""
+
+    machine: str
+    cost: Sequence[Cost] = ()
+    load: Sequence[Load] = ()
+    scrape: Sequence[Scrape] = ()
+
+    @property
+    def bars(self) -> list[Bar]:
+        """What must hold of what was measured."""
+        return [*_cost_bars(self.cost), *_load_bars(self.load), *_scrape_bars(self.scrape)]
+
+
+def table(result: Result) -> str:
+    """Return the Markdown of one run."""
+    parts = [[f"{result.machine}."]]
+    if result.cost:
+        parts.append(_cost_table(result.cost))
+    if result.load:
+        parts.append(_load_table(result.load))
+    if result.scrape:
+        parts.append(_scrape_table(result.scrape))
+    parts.append(bar_table(result.bars))
+    return "\n\n".join("\n".join(part) for part in parts)
+
+
+def _cost_bars(costs: Sequence[Cost]) -> Iterable[Bar]:
+    found = {cost.variant: cost for cost in costs if cost.route == ASKED}
+    if found:
+        ours, peer = found[OURS], found[PEER]
+        yield Bar(
+            f"instrumentation of {ASKED}, CPU", _x(ours.ratio), f"<= {MOST_COST}x of none", ours.ratio <= MOST_COST
+        )
+        yield Bar(f"the same, beside {PEER}", _x(ours.ratio), f"< {_x(peer.ratio)}", ours.ratio < peer.ratio)
+
+
+def _load_bars(loads: Sequence[Load]) -> Iterable[Bar]:
+    if loads:
+        failed = sum(load.failed for load in loads)
+        yield Bar("failed requests under load", str(failed), "0", not failed)
+
+
+def _scrape_bars(scrapes: Sequence[Scrape]) -> Iterable[Bar]:
+    for scrape in scrapes:
+        if scrape.products == _MANY:
+            for what, found in (("one change", scrape.steady_ms), ("every product changed", scrape.burst_ms)):
+                name = f"/metrics, {_MANY:,} products, {what}, {scrape.database}"
+                yield Bar(name, f"{found:.0f} ms", f"< {MOST_MS:.0f} ms", found < MOST_MS)
+
+
+def _cost_table(costs: Sequence[Cost]) -> list[str]:
+    rows = []
+    for variant in (NONE, OURS, PEER, LOGGED):
+        found = [next(cost for cost in costs if (cost.route, cost.variant) == (route, variant)) for route in ROUTES]
+        rows.append((variant, *[text for cost in found for text in (f"{cost.microseconds:.0f}", _x(cost.ratio))]))
+    return markdown(("CPU time of a request, µs", *[text for route in ROUTES for text in (route, "ratio")]), rows)
+
+
+def _load_table(loads: Sequence[Load]) -> list[str]:
+    databases = list(dict.fromkeys(load.database for load in loads))
+    rows = []
+    for route in dict.fromkeys(load.route for load in loads):
+        found = [next(load for load in loads if (load.route, load.database) == (route, each)) for each in databases]
+        cells = [
+            text for load in found for text in (f"{load.per_second:,.0f}", f"{load.median_ms:.0f} / {load.p99_ms:.0f}")
+        ]
+        rows.append((route, *cells, _x(found[-1].per_second / found[0].per_second)))
+    heads = [text for each in databases for text in (f"{each}, 1/s", "p50 / p99, ms")]
+    title = f"{CONNECTIONS} connections, {PRODUCTS:,} products"
+    return markdown((title, *heads, f"{databases[-1]} : {databases[0]}"), rows)
+
+
+def _scrape_table(scrapes: Sequence[Scrape]) -> list[str]:
+    heads = ("first", "one change", "longest", "all changed", "library alone", "bar : one change")
+    rows = []
+    for scrape in scrapes:
+        times = (scrape.first_ms, scrape.steady_ms, scrape.longest_ms, scrape.burst_ms, scrape.library_ms)
+        size = (f"{scrape.series:,}", f"{scrape.megabytes:.2f}")
+        name = f"{scrape.database}, {scrape.products:,} products"
+        rows.append((name, *size, *[f"{number:.1f}" for number in times], f"{MOST_MS / scrape.steady_ms:.1f}x"))
+    return markdown(("/metrics, ms", "series", "MB", *heads), rows)
+
+
+def _x(ratio: float) -> str:
+    return f"{ratio:.2f}x"
