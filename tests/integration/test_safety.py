@@ -17,7 +17,10 @@ def test_a_missing_reference_is_named_and_heals_by_itself(api, operator, namespa
     stalled = condition(settled(namespace), "Stalled")
     assert (stalled["status"], stalled["reason"]) == ("True", "MissingReference")
     assert stalled["message"].startswith("spec.service.database.external.secretKeyRef: there is no Secret db")
-    assert not api.children(namespace, "shop")
+    others = {("Deployment", f"shop-{name}") for name in ("prometheus", "alertmanager", "grafana")}
+    eventually(lambda: others <= {*api.children(namespace, "shop")}, "everything that needs no database")
+    assert ("Deployment", "shop-inventory") not in api.children(namespace, "shop")
+    assert condition(api.get("InventoryStack", namespace, "shop"), "ServiceAvailable")["reason"] == "MissingReference"
     api.create({**database_secret(), "data": {"other": URL}}, namespace)
 
     def lacks_key() -> bool:
@@ -25,7 +28,7 @@ def test_a_missing_reference_is_named_and_heals_by_itself(api, operator, namespa
 
     eventually(lacks_key, "the missing key to be named")
     api.patch("Secret", namespace, "db", {"data": {"url": URL}})
-    eventually(lambda: api.get("Deployment", namespace, "shop-inventory"), "the stack to be made")
+    eventually(lambda: api.get("Deployment", namespace, "shop-inventory"), "the service to be made")
 
 
 def test_a_changed_secret_rolls_what_uses_it_and_nothing_else(api, operator, namespace, settled) -> None:

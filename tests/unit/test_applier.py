@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import itertools
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import pytest
 
 from inventory_operator.api import metadata as meta
 from inventory_operator.cache.store import Store
+from inventory_operator.components.blocker import Blocker, Turn
 from inventory_operator.controller.applier import LOOK_AGAIN_SECONDS, Applier
 from inventory_operator.kube import field_ownership
 from inventory_operator.kube.client import MERGE, ApiError
@@ -114,9 +114,13 @@ def secret(**data: str) -> Object:
     return made
 
 
+async def refused(applier: Applier, wanted: list[Object]) -> list[Blocker]:
+    return (await applier.apply(STACK, wanted))[1]
+
+
 async def test_what_is_missing_is_applied_once_with_its_digest(applier, cluster) -> None:
-    assert await applier.apply(STACK, [manifest()]) == []
-    assert await applier.apply(STACK, [manifest()]) == []
+    assert await refused(applier, [manifest()]) == []
+    assert await refused(applier, [manifest()]) == []
     assert cluster.writes == ["apply Service shop-inventory"]
     assert field_ownership.stamp(cluster.sent[0]) == field_ownership.digest(manifest())
 
@@ -130,7 +134,7 @@ async def test_what_keeps_data_is_never_pruned(applier, cluster, store, kind) ->
 
 async def test_what_is_as_it_should_be_is_not_written(applier, cluster, store) -> None:
     store.observe(live(manifest()))
-    assert await applier.apply(STACK, [manifest()]) == []
+    assert await refused(applier, [manifest()]) == []
     assert cluster.writes == []
 
 
@@ -161,44 +165,88 @@ async def test_a_field_that_the_api_server_drops_is_no_drift_for_ever(applier, c
     assert len(cluster.writes) == 2
 
 
-async def test_what_others_need_is_applied_first(applier, cluster) -> None:
-    wanted = [
-        manifest("Deployment", "d"),
-        manifest("RoleBinding", "b"),
-        manifest("Role", "r"),
-        manifest("Service", "s"),
-    ]
-    await applier.apply(STACK, wanted)
-    assert {write.split()[1] for write in cluster.writes[:2]} == {"Role", "Service"}
+def deployment(name: str, **pod: Any) -> Object:
+    return manifest("Deployment", name, spec={"template": {"spec": {"containers": [], **pod}}})
+
+
+def autoscaler(name: str, target: str) -> Object:
+    reference = {"kind": "Deployment", "name": target}
+    return manifest("HorizontalPodAutoscaler", name, spec={"scaleTargetRef": reference})
+
+
+def binding(name: str, role: str) -> Object:
+    return manifest("RoleBinding", name, roleRef={"kind": "Role", "name": role})
+
+
+CLAIM = {"volumes": [{"persistentVolumeClaim": {"claimName": "data"}}]}
+#: In the opposite of the order that they need.
+CHAIN = [
+    *(autoscaler("scaled", "pods"), deployment("pods", **CLAIM), manifest("PersistentVolumeClaim", "data")),
+    *(binding("bound", "rights"), manifest("Role", "rights"), deployment("other"), manifest("Service", "s")),
+]
+
+
+async def test_what_others_refer_to_is_applied_first(applier, cluster) -> None:
+    applied, blockers = await applier.apply(STACK, CHAIN)
+    assert blockers == []
+    assert len(applied) == len(CHAIN)
+    order = [write.split()[2] for write in cluster.writes]
+    assert order.index("data") < order.index("pods") < order.index("scaled")
+    assert order.index("rights") < order.index("bound")
 
 
 @pytest.mark.parametrize(
-    ("error", "permanent", "retries"),
+    ("target", "held"),
     [
-        (aiohttp.ClientConnectionError("reset"), False, False),
-        (TimeoutError(), False, False),
-        (BROKEN, False, True),
-        (CONFLICT, False, True),
-        (FORBIDDEN, False, True),
-        (REFUSED, True, True),
+        (("PersistentVolumeClaim", "data"), {"data", "pods", "scaled"}),
+        (("Deployment", "pods"), {"pods", "scaled"}),
+        (("Role", "rights"), {"rights", "bound"}),
+        (("Service", "s"), {"s"}),
+        (("Secret", "somebody-else-s"), set()),
+    ],
+)
+@pytest.mark.parametrize("refuses", ["the operator", "the API server"])
+async def test_what_is_held_back_holds_back_what_refers_to_it_and_nothing_else(
+    applier, cluster, target, held, refuses
+) -> None:
+    if refuses == "the operator":
+        applied, blockers = await applier.apply(STACK, CHAIN, [target])
+        assert blockers == []
+    else:
+        cluster.fault = lambda _verb, obj: REFUSED if (obj["kind"], obj["metadata"]["name"]) == target else None
+        applied, blockers = await applier.apply(STACK, CHAIN)
+        assert [blocker.target for blocker in blockers] == [target] * bool(held)
+    assert {one["metadata"]["name"] for one in CHAIN} - {one["metadata"]["name"] for one in applied} == held
+    assert {*cluster.objects} == {(one["kind"], one["metadata"]["name"]) for one in applied}
+
+
+@pytest.mark.parametrize(
+    ("error", "turn", "retries"),
+    [
+        (aiohttp.ClientConnectionError("reset"), Turn.CLUSTER, False),
+        (TimeoutError(), Turn.CLUSTER, False),
+        (BROKEN, Turn.CLUSTER, True),
+        (CONFLICT, Turn.CLUSTER, True),
+        (FORBIDDEN, Turn.CLUSTER, True),
+        (REFUSED, Turn.USER, True),
     ],
     ids=["connection", "timeout", "500", "409", "403", "422"],
 )
 @pytest.mark.parametrize("exists", [False, True], ids=["create", "change"])
 async def test_a_fault_is_reported_and_hides_no_other_child(
-    applier, cluster, store, error, permanent, retries, exists
+    applier, cluster, store, error, turn, retries, exists
 ) -> None:
     if exists:
         store.observe(live(manifest(spec={"a": "old"})))
     cluster.fault = lambda _verb, obj: error if obj["metadata"]["name"] == "shop-inventory" else None
     others = [manifest("ConfigMap", "c"), manifest("Deployment", "d", spec={"template": {"spec": {}}})]
-    (failure,) = await applier.apply(STACK, [manifest(), *others])
+    (blocker,) = await refused(applier, [manifest(), *others])
     assert {write.split()[1] for write in cluster.writes} == {"Service", "ConfigMap", "Deployment"}
-    assert (failure.component, failure.child, failure.permanent) == ("service", "Service shop-inventory", permanent)
-    assert failure.reason == "ApplyFailed"
-    assert (failure.retry_seconds is not None) is retries
-    assert failure.message.startswith("Service shop-inventory: ")
-    assert len(failure.message) > len("Service shop-inventory: "), "even an exception without words has a name"
+    assert (blocker.component, blocker.target, blocker.turn) == ("service", ("Service", "shop-inventory"), turn)
+    assert blocker.reason == "ApplyFailed"
+    assert (blocker.retry_seconds is not None) is retries
+    assert blocker.message.startswith("Service shop-inventory: ")
+    assert len(blocker.message) > len("Service shop-inventory: "), "even an exception without words has a name"
 
 
 @pytest.mark.parametrize("exists", [False, True], ids=["create", "change"])
@@ -206,13 +254,13 @@ async def test_a_refused_write_is_not_sent_again_until_something_changes(applier
     if exists:
         store.observe(live(manifest(spec={"a": "old"})))
     cluster.fault = lambda _verb, _obj: REFUSED
-    first = await applier.apply(STACK, [manifest()])
-    again = await applier.apply(STACK, [manifest()])
+    first = await refused(applier, [manifest()])
+    again = await refused(applier, [manifest()])
     assert cluster.writes == ["apply Service shop-inventory"]
     assert again[0].message == first[0].message
     assert 10 < again[0].retry_seconds <= 15
     cluster.fault = lambda _verb, _obj: None
-    assert await applier.apply(STACK, [manifest(spec={"a": "cured"})]) == []
+    assert await refused(applier, [manifest(spec={"a": "cured"})]) == []
     assert len(cluster.writes) == 2
 
 
@@ -220,7 +268,7 @@ async def test_a_transient_fault_is_tried_again_at_once_when_asked(applier, clus
     cluster.fault = lambda _verb, _obj: aiohttp.ClientConnectionError("reset")
     await applier.apply(STACK, [manifest()])
     cluster.fault = lambda _verb, _obj: None
-    assert await applier.apply(STACK, [manifest()]) == []
+    assert await refused(applier, [manifest()]) == []
 
 
 async def test_a_namespace_that_goes_ends_the_reconcile(applier, cluster) -> None:
@@ -251,7 +299,7 @@ async def test_a_generated_secret_that_a_person_rotated_is_left_alone(applier, c
     without_data = {key: value for key, value in secret().items() if key != "data"}
     store.observe({**live(without_data), "data": {"admin-password": "cm90YXRlZA=="}})
     assert await applier.create_secrets(STACK, [secret()]) == []
-    assert await applier.apply(STACK, [secret()]) == []
+    assert await refused(applier, [secret()]) == []
     assert cluster.writes == []
 
 
@@ -266,8 +314,8 @@ async def test_new_labels_reach_a_generated_secret_without_its_data(applier, clu
 
 async def test_a_generated_secret_that_the_watches_do_not_show_yet_is_not_overwritten(applier, cluster) -> None:
     cluster.fault = lambda verb, _obj: ApiError(409, "AlreadyExists", "exists") if verb == "create" else None
-    (failure,) = await applier.create_secrets(STACK, [secret()])
-    assert not failure.permanent
+    (blocker,) = await applier.create_secrets(STACK, [secret()])
+    assert blocker.turn is Turn.CLUSTER
     assert cluster.writes == ["create Secret shop-grafana"]
 
 
@@ -283,28 +331,28 @@ PREDECESSOR = {**meta.owner_reference(STACK), "uid": "u-before"}
 
 
 @pytest.mark.parametrize(
-    ("metadata", "reason", "permanent"),
+    ("metadata", "reason", "turn"),
     [
-        ({}, "NameTaken", True),
-        ({"ownerReferences": [OTHERS]}, "NameTaken", True),
-        ({"labels": {meta.STACK_LABEL: "other"}}, "NameTaken", True),
-        ({"labels": {meta.STACK_LABEL: "shop"}, "ownerReferences": [PREDECESSOR]}, "WaitingForDeletion", False),
-        ({"deletionTimestamp": "2026-01-01T00:00:00Z"}, "WaitingForDeletion", False),
+        ({}, "NameTaken", Turn.USER),
+        ({"ownerReferences": [OTHERS]}, "NameTaken", Turn.USER),
+        ({"labels": {meta.STACK_LABEL: "other"}}, "NameTaken", Turn.USER),
+        ({"labels": {meta.STACK_LABEL: "shop"}, "ownerReferences": [PREDECESSOR]}, "WaitingForDeletion", Turn.WAITING),
+        ({"deletionTimestamp": "2026-01-01T00:00:00Z"}, "WaitingForDeletion", Turn.WAITING),
     ],
     ids=["no-label", "owned-by-another", "of-another-stack", "of-a-predecessor", "terminating"],
 )
-async def test_what_is_not_ours_is_never_touched(applier, cluster, metadata, reason, permanent) -> None:
+async def test_what_is_not_ours_is_never_touched(applier, cluster, metadata, reason, turn) -> None:
     cluster.objects["Service", "shop-inventory"] = taken(**metadata)
-    (failure,) = await applier.apply(STACK, [manifest()])
-    assert (failure.reason, failure.permanent, failure.retry_seconds) == (reason, permanent, LOOK_AGAIN_SECONDS)
-    assert failure.message.startswith("Service shop-inventory ")
+    (blocker,) = await refused(applier, [manifest()])
+    assert (blocker.reason, blocker.turn, blocker.retry_seconds) == (reason, turn, LOOK_AGAIN_SECONDS)
+    assert blocker.message.startswith("Service shop-inventory ")
     assert cluster.writes == []
 
 
 async def test_what_carries_our_label_and_no_owner_is_adopted(applier, cluster) -> None:
     orphan = taken(labels={meta.STACK_LABEL: "shop", meta.UID_LABEL: "u-before"})
     cluster.objects["Service", "shop-inventory"] = orphan
-    assert await applier.apply(STACK, [manifest()]) == []
+    assert await refused(applier, [manifest()]) == []
     assert cluster.writes == ["apply Service shop-inventory"]
 
 
@@ -312,7 +360,7 @@ async def test_a_label_that_somebody_removed_makes_our_own_object_no_stranger(ap
     without_labels = live(manifest(), labels={}, ownerReferences=[])
     del without_labels["metadata"]["managedFields"][0]["fieldsV1"]["f:metadata"]["f:labels"]
     cluster.objects["Service", "shop-inventory"] = without_labels
-    assert await applier.apply(STACK, [manifest()]) == []
+    assert await refused(applier, [manifest()]) == []
     assert cluster.writes == ["apply Service shop-inventory"]
 
 
@@ -321,14 +369,14 @@ async def test_a_blocking_default_goes_before_the_apply(applier, cluster, store)
         return manifest("Deployment", "d", spec={"strategy": strategy, "template": {"spec": {}}})
 
     store.observe(live(deployment({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}})))
-    assert await applier.apply(STACK, [deployment({"type": "Recreate"})]) == []
+    assert await refused(applier, [deployment({"type": "Recreate"})]) == []
     assert cluster.writes == ["merge Deployment d", "apply Deployment d"]
 
 
 async def test_an_extra_key_goes_without_an_apply(applier, cluster, store) -> None:
     wanted = manifest("ConfigMap", "c", data={"a": "1"})
     store.observe({**live(wanted), "data": {"a": "1", "extra": "2"}})
-    assert await applier.apply(STACK, [wanted]) == []
+    assert await refused(applier, [wanted]) == []
     assert cluster.writes == ["patch ConfigMap c"]
     assert cluster.sent[0] == {"data": {"extra": None}}
 
@@ -345,8 +393,8 @@ async def test_a_fault_at_any_step_of_a_change_is_remembered(applier, cluster, s
     )
     store.observe(live(old))
     cluster.fault = lambda verb, _obj: REFUSED if verb == failing else None
-    (failure,) = await applier.apply(STACK, [wanted])
-    assert failure.permanent
+    (blocker,) = await refused(applier, [wanted])
+    assert blocker.turn is Turn.USER
     sent = len(cluster.writes)
     await applier.apply(STACK, [wanted])
     assert len(cluster.writes) == sent
@@ -396,13 +444,32 @@ async def test_pods_are_told_of_new_configuration_once(applier, cluster, store) 
     assert cluster.sent[0]["metadata"]["uid"] == "stale", "never makes a pod anew"
 
 
-@pytest.mark.parametrize(("code", "harmless"), [(404, True), (409, True), (422, True), (500, False)])
-async def test_a_pod_that_just_went_is_no_failure(applier, cluster, store, code, harmless) -> None:
+TOLD = [manifest("ConfigMap", "c", "prometheus", data={})]
+
+
+@pytest.mark.parametrize("code", [404, 409, 422])
+async def test_a_pod_that_just_went_holds_nothing_back(applier, cluster, store, code) -> None:
     store.observe(pod("a"))
     cluster.fault = lambda _verb, _obj: ApiError(code, "", "gone")
-    refreshed = asyncio.ensure_future(applier.refresh_pods(STACK, [manifest("ConfigMap", "c", "prometheus", data={})]))
-    await asyncio.wait([refreshed])
-    assert (refreshed.exception() is None) is harmless
+    assert await applier.refresh_pods(STACK, TOLD) == []
+
+
+@pytest.mark.parametrize("error", [BROKEN, FORBIDDEN, TimeoutError()], ids=["500", "403", "timeout"])
+async def test_a_pod_that_can_not_be_told_is_reported_and_hides_no_other(applier, cluster, store, error) -> None:
+    for name in ("a", "b"):
+        store.observe(pod(name))
+    cluster.fault = lambda _verb, obj: error if obj["metadata"]["name"] == "a" else None
+    (blocker,) = await applier.refresh_pods(STACK, TOLD)
+    assert (blocker.target, blocker.component, blocker.turn) == (("Pod", "a"), "prometheus", Turn.CLUSTER)
+    assert blocker.retry_seconds == 20
+    assert cluster.writes == ["apply Pod a", "apply Pod b"]
+
+
+async def test_pods_of_a_namespace_that_goes_end_the_reconcile(applier, cluster, store) -> None:
+    store.observe(pod("a"))
+    cluster.fault = lambda _verb, _obj: ApiError(403, "Forbidden", "unable to create: because it is being terminated")
+    with pytest.raises(ApiError, match="terminated"):
+        await applier.refresh_pods(STACK, TOLD)
 
 
 async def test_a_forgotten_stack_is_judged_anew(applier, cluster) -> None:

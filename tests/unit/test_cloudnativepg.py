@@ -9,7 +9,8 @@ import pytest
 
 from inventory_operator.api import metadata as meta
 from inventory_operator.cache.store import Store
-from inventory_operator.components.cloudnativepg import ClusterWatch, hold
+from inventory_operator.components.blocker import Turn
+from inventory_operator.components.cloudnativepg import ClusterWatch, blockers
 from inventory_operator.controller.workqueue import Queue
 from inventory_operator.kube.client import ApiError
 from inventory_operator.kube.kinds import CLUSTERS, watched
@@ -159,31 +160,26 @@ def test_kopf_is_not_asked_to_watch_it() -> None:
     assert CLUSTERS not in watched(clusterwide=False)
 
 
-def manifest(kind: str, component: str = "service") -> Object:
-    return {"kind": kind, "metadata": {"name": "x", "labels": meta.labels(STACK, component)}}
-
-
-ALL = [manifest("Cluster"), manifest("Deployment"), manifest("Service"), manifest("Deployment", "prometheus")]
+CLUSTER, PODS = ("Cluster", "shop-database"), ("Deployment", "shop-inventory")
 
 
 def test_without_the_kind_neither_cluster_nor_pods_are_touched() -> None:
-    held = hold(NAMES, "there is no Secret", served=False)
-    assert held
-    assert [held.holds(one) for one in ALL] == [True, True, False, False]
-    assert (held.failure.reason, held.failure.permanent) == ("CloudNativePGMissing", True)
-    assert "install CloudNativePG (https://cloudnative-pg.io)" in held.failure.message
+    held = blockers(NAMES, "there is no Secret", served=False)
+    assert [(one.target, one.reason, one.turn) for one in held] == [
+        (CLUSTER, "CloudNativePGMissing", Turn.USER),
+        (PODS, "CloudNativePGMissing", Turn.USER),
+    ]
+    assert "install CloudNativePG (https://cloudnative-pg.io)" in held[0].message
 
 
 def test_without_the_secret_the_cluster_is_made_and_the_pods_wait() -> None:
-    held = hold(NAMES, "there is no Secret shop-database-app", served=True)
-    assert held
-    assert [held.holds(one) for one in ALL] == [False, True, False, False]
-    assert (held.failure.reason, held.failure.permanent) == ("WaitingForDatabase", False)
-    assert "there is no Secret shop-database-app" in held.failure.message
+    (held,) = blockers(NAMES, "there is no Secret shop-database-app", served=True)
+    assert (held.target, held.reason, held.turn) == (PODS, "WaitingForDatabase", Turn.WAITING)
+    assert "there is no Secret shop-database-app" in held.message
 
 
 def test_with_both_nothing_waits() -> None:
-    assert hold(NAMES, None, served=True) is None
+    assert blockers(NAMES, None, served=True) == []
 
 
 def test_the_longest_name_fits_what_cloudnativepg_takes() -> None:

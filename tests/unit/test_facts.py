@@ -10,6 +10,7 @@ import pytest
 
 from inventory_operator.api.metadata import Stack
 from inventory_operator.api.stack import parse
+from inventory_operator.components.blocker import Turn
 from inventory_operator.components.config_tools import CheckerMissingError
 from inventory_operator.components.user_files import LARGEST_TOGETHER
 from inventory_operator.controller.inputs import Gatherer
@@ -46,9 +47,9 @@ def spec(**fields: Any) -> Any:
 
 
 async def test_a_good_file_gets_beside_ours() -> None:
-    files, failures = await gatherer({"rules.yml": "good"}).files(SHOP, spec(**RULES))
+    files, refused = await gatherer({"rules.yml": "good"}).files(SHOP, spec(**RULES))
     assert files == {"prometheus": {TARGET: "good"}}
-    assert failures == []
+    assert refused == []
 
 
 @pytest.mark.parametrize(
@@ -60,19 +61,19 @@ async def test_a_good_file_gets_beside_ours() -> None:
     ],
 )
 async def test_of_a_refused_file_the_live_version_stays(data: dict[str, str] | None, words: str) -> None:
-    files, (failure,) = await gatherer(data, {TARGET: "good"}).files(SHOP, spec(**RULES))
+    files, (blocker,) = await gatherer(data, {TARGET: "good"}).files(SHOP, spec(**RULES))
     assert files == {"prometheus": {TARGET: "good"}}
-    assert (failure.component, failure.reason, failure.permanent) == ("prometheus", "InvalidRules", True)
+    assert (blocker.component, blocker.reason, blocker.turn) == ("prometheus", "InvalidRules", Turn.USER)
     where = "spec.prometheus.additionalRules[0]: ConfigMap team, key rules.yml: "
-    assert failure.message == f"{where}{words}; its last good version stays in use"
+    assert blocker.message == f"{where}{words}; its last good version stays in use"
     files, _ = await gatherer(data).files(SHOP, spec(**RULES))
     assert files == {}, "there never was a good one"
 
 
 async def test_without_a_program_to_judge_nothing_new_is_taken() -> None:
-    files, (failure,) = await gatherer({"rules.yml": "good"}, missing=True).files(SHOP, spec(**RULES))
+    files, (blocker,) = await gatherer({"rules.yml": "good"}, missing=True).files(SHOP, spec(**RULES))
     assert files == {}
-    assert "can't be checked: promtool can't be run" in failure.message
+    assert "can't be checked: promtool can't be run" in blocker.message
 
 
 async def test_files_that_are_too_large_together_are_refused_in_their_order() -> None:
@@ -81,8 +82,8 @@ async def test_files_that_are_too_large_together_are_refused_in_their_order() ->
 
     data = {"a.json": board("a"), "b.json": board("b")}
     grafana = {"dashboards": [{"name": "team", "key": key} for key in data]}
-    files, (failure,) = await gatherer(data).files(SHOP, spec(grafana=grafana))
+    files, (blocker,) = await gatherer(data).files(SHOP, spec(grafana=grafana))
     assert list(files["grafana"]) == ["user-team_a.json.json"]
-    assert failure.reason == "InvalidDashboard"
-    assert "spec.grafana.dashboards[1]" in failure.message
-    assert "400,000 characters" in failure.message
+    assert blocker.reason == "InvalidDashboard"
+    assert "spec.grafana.dashboards[1]" in blocker.message
+    assert "400,000 characters" in blocker.message

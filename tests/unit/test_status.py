@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from inventory_operator.api import metadata as meta
 from inventory_operator.api.stack import parse
-from inventory_operator.components.cloudnativepg import hold
-from inventory_operator.components.failure import Failure
+from inventory_operator.components import cloudnativepg
+from inventory_operator.components.blocker import Blocker, Turn
 from inventory_operator.status import conditions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Object = dict[str, Any]
 NOW, BEFORE = "2026-02-02T00:00:00Z", "2026-01-01T00:00:00Z"
 STACK = meta.Stack("ns", "shop", "u")
-FAILURE = Failure("grafana", "Service shop-grafana", "ApplyFailed", "Service shop-grafana: quota", permanent=False)
-REFUSAL = Failure("grafana", "Service shop-grafana", "NameTaken", "Service shop-grafana is taken", permanent=True)
+TARGET = ("Service", "shop-grafana")
+FAILURE = Blocker(TARGET, "grafana", "ApplyFailed", "Service shop-grafana: quota", Turn.CLUSTER)
+REFUSAL = Blocker(TARGET, "grafana", "NameTaken", "Service shop-grafana is taken", Turn.USER)
+INVALID = Blocker((meta.KIND, "shop"), "stack", "InvalidSpec", "spec.x: no", Turn.USER)
 TYPES = ("service", "prometheus", "alertmanager", "grafana")
 
 
@@ -53,16 +58,14 @@ def pod(component: str = "service", *, ready: bool = True, waiting: str = "", **
 def summary(
     *children: Object,
     spec: Object | None = None,
-    problem: conditions.Problem | None = None,
-    failures: tuple[Failure, ...] = (),
+    blockers: Sequence[Blocker] = (),
     old: Object | None = None,
     notes: Object | None = None,
-    invalid: bool = False,
 ) -> Object:
     metadata = {"name": "shop", "namespace": "ns", "uid": "u", "generation": 7}
     stack = {"metadata": metadata, "spec": spec or {}, "status": old or {}}
-    parsed = None if invalid else parse(stack)
-    return conditions.summarize(conditions.Observed(stack, parsed, problem, failures, children, notes or {}), NOW)
+    parsed = None if INVALID in blockers else parse(stack)
+    return conditions.summarize(conditions.Observed(stack, parsed, blockers, children, notes or {}), NOW)
 
 
 def of(found: Object, condition_type: str) -> Object:
@@ -179,7 +182,7 @@ def test_a_pod_that_can_not_be_made_says_why() -> None:
 
 
 def test_a_problem_stalls_and_leaves_the_components_as_they_are() -> None:
-    found = summary(*HEALTHY, invalid=True, problem=conditions.Problem("InvalidSpec", "spec.x: no"))
+    found = summary(*HEALTHY, blockers=[INVALID])
     assert says(found, "Ready") == ("False", "InvalidSpec")
     assert says(found, "Stalled") == ("True", "InvalidSpec")
     assert says(found, "Reconciling")[0] == "False"
@@ -188,8 +191,7 @@ def test_a_problem_stalls_and_leaves_the_components_as_they_are() -> None:
 
 
 def test_an_invalid_new_stack_has_no_components_and_keeps_known_addresses() -> None:
-    problem = conditions.Problem("InvalidSpec", "spec.x: no")
-    found = summary(invalid=True, problem=problem, old={"endpoints": {"service": "a"}, "image": "i", "stray": 1})
+    found = summary(blockers=[INVALID], old={"endpoints": {"service": "a"}, "image": "i", "stray": 1})
     assert [c["type"] for c in found["conditions"]] == ["Ready", "Reconciling", "Stalled"]
     assert found["endpoints"] == {"service": "a"}
     assert found["image"] == "i"
@@ -197,7 +199,7 @@ def test_an_invalid_new_stack_has_no_components_and_keeps_known_addresses() -> N
 
 
 def test_a_child_that_could_not_be_made_is_not_ready_but_is_tried_again() -> None:
-    found = summary(*HEALTHY, failures=(FAILURE,))
+    found = summary(*HEALTHY, blockers=[FAILURE])
     assert says(found, "GrafanaAvailable") == ("True", "ApplyFailed")
     assert says(found, "Ready") == ("False", "ApplyFailed")
     assert says(found, "Reconciling")[0] == "True"
@@ -205,14 +207,14 @@ def test_a_child_that_could_not_be_made_is_not_ready_but_is_tried_again() -> Non
 
 
 def test_a_child_that_only_a_person_can_cure_stalls_wherever_it_stands() -> None:
-    found = summary(*HEALTHY, failures=(FAILURE, REFUSAL))
+    found = summary(*HEALTHY, blockers=[FAILURE, REFUSAL])
     assert says(found, "Stalled") == ("True", "NameTaken")
     assert of(found, "Ready")["message"] == REFUSAL.message
 
 
 def test_a_failure_of_no_component_is_not_ready_either() -> None:
-    stray = Failure("stack", "Secret shop-digest-key", "ApplyFailed", "Secret: no", permanent=False)
-    assert says(summary(*HEALTHY, failures=(stray,)), "Ready") == ("False", "ApplyFailed")
+    stray = Blocker(("Secret", "shop-digest-key"), "stack", "ApplyFailed", "Secret: no", Turn.CLUSTER)
+    assert says(summary(*HEALTHY, blockers=[stray]), "Ready") == ("False", "ApplyFailed")
 
 
 def test_paused_is_said_and_the_truth_still_told() -> None:
@@ -244,17 +246,16 @@ def test_the_kind_of_database_is_named() -> None:
 
 @pytest.mark.parametrize("served", [True, False])
 def test_a_database_that_can_not_be_made_is_not_available_whatever_the_pods_say(served: bool) -> None:
-    held = hold(meta.names(STACK), "there is no Secret shop-database-app", served=served)
-    assert held
+    blockers = cloudnativepg.blockers(meta.names(STACK), "there is no Secret shop-database-app", served=served)
     ours = {"service": {"database": {"cloudNativePG": {}}}}
-    found = summary(*HEALTHY, spec=ours, failures=(held.failure,))
+    found = summary(*HEALTHY, spec=ours, blockers=blockers)
     reason = "WaitingForDatabase" if served else "CloudNativePGMissing"
     assert says(found, "DatabaseAvailable") == ("False", reason)
     assert says(found, "ServiceAvailable") == ("True", reason), "the pods of before still serve"
     assert says(found, "Ready") == ("False", reason)
     assert says(found, "Stalled")[0] == ("False" if served else "True"), "a person must install it"
     assert says(found, "PrometheusAvailable") == ("True", "Available")
-    assert says(summary(spec=ours, failures=(held.failure,)), "ServiceAvailable") == ("False", reason)
+    assert says(summary(spec=ours, blockers=blockers), "ServiceAvailable") == ("False", reason)
 
 
 def test_a_note_is_told_with_the_good_news() -> None:
@@ -293,7 +294,7 @@ def test_summarizing_again_is_the_same() -> None:
 def test_transitions_are_what_changed_and_not_how_every_stack_begins() -> None:
     made, healthy = summary(), summary(*HEALTHY)
     assert [c["type"] for c in conditions.transitions({}, made)] == ["Reconciling"]
-    stalled = summary(invalid=True, problem=conditions.Problem("InvalidSpec", "no"))
+    stalled = summary(blockers=[INVALID])
     assert [c["type"] for c in conditions.transitions({}, stalled)] == ["Stalled"]
     assert {c["type"] for c in conditions.transitions(made, healthy)} == set(conditions.CONDITIONS) - {"Stalled"}
     assert conditions.transitions(healthy, healthy) == []

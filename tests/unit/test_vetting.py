@@ -8,8 +8,9 @@ import pytest
 from tests.framework.rendered import rendered, stack
 
 from inventory_operator.api.stack import parse
+from inventory_operator.components.blocker import Blocker, Turn
 from inventory_operator.components.config_tools import CheckerMissingError
-from inventory_operator.components.config_validation import vetoes
+from inventory_operator.components.config_validation import validate_rendered_config
 
 MUTED = {"muteTimes": [{"name": "nights"}]}
 WRITTEN = {"remoteWrite": [{"url": "http://a.example"}]}
@@ -35,9 +36,10 @@ class FakeChecks:
         return await self._refuse("alertmanager")
 
 
-async def judged(checks: FakeChecks, **fields: Any) -> dict[tuple[str, str], Any]:
+async def judged(checks: FakeChecks, **fields: Any) -> dict[tuple[str, str], Blocker]:
     raw = stack(**fields)
-    return await vetoes(checks, parse(raw), rendered(raw))  # type: ignore[arg-type]
+    found = await validate_rendered_config(checks, parse(raw), rendered(raw))  # type: ignore[arg-type]
+    return {blocker.target: blocker for blocker in found}
 
 
 @pytest.mark.parametrize("fields", [{}, {"alerting": {"enabled": False, **MUTED}}, {"alerting": {"replicas": 2}}])
@@ -50,12 +52,12 @@ async def test_what_no_user_touched_is_not_judged(fields: dict[str, Any]) -> Non
 async def test_only_the_configuration_that_is_refused_is_held_back() -> None:
     found = await judged(FakeChecks(), alerting=MUTED, prometheus=WRITTEN)
     assert found.keys() == {("ConfigMap", "shop-alertmanager"), ("ConfigMap", "shop-prometheus")}
-    failure = found["ConfigMap", "shop-alertmanager"]
-    assert (failure.reason, failure.permanent) == ("InvalidConfiguration", True)
-    assert failure.message == "alertmanager.yml: is bad; the last good one stays in use"
+    blocker = found["ConfigMap", "shop-alertmanager"]
+    assert (blocker.reason, blocker.turn) == ("InvalidConfiguration", Turn.USER)
+    assert blocker.message == "alertmanager.yml: is bad; the last good one stays in use"
 
 
 async def test_a_missing_program_is_nothing_that_a_user_could_cure() -> None:
-    (failure,) = (await judged(FakeChecks(missing=True), alerting=MUTED)).values()
-    assert not failure.permanent
-    assert "can't be checked: amtool can't be run" in failure.message
+    (blocker,) = (await judged(FakeChecks(missing=True), alerting=MUTED)).values()
+    assert blocker.turn is Turn.CLUSTER
+    assert "can't be checked: amtool can't be run" in blocker.message

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from inventory_operator.api.metadata import COMPONENT_LABEL, STACK_LABEL, Names
-from inventory_operator.components.failure import Failure
+from inventory_operator.api.metadata import STACK_LABEL, Names
+from inventory_operator.components.blocker import Blocker, ObjectId, Turn
 from inventory_operator.kube.client import TRANSIENT, ApiError, Cluster
 from inventory_operator.kube.kinds import CLUSTERS
 
@@ -84,32 +84,23 @@ class ClusterWatch:
             self.changed()
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """What of a stack is left as it is until its database can be made, and the failure that says why."""
+def blockers(names: Names, lack: str | None, *, served: bool) -> list[Blocker]:
+    """Return what holds the Cluster and the service's pods back; what runs of them keeps running.
 
-    failure: Failure
-    #: Whether there is nowhere to apply the Cluster to.
-    cluster: bool
-
-    def holds(self, manifest: dict[str, Any]) -> bool:
-        """Tell whether this object is not applied now: what runs of it keeps running."""
-        pods = manifest["kind"] == "Deployment" and manifest["metadata"]["labels"][COMPONENT_LABEL] == "service"
-        return pods or (self.cluster and manifest["kind"] == CLUSTERS.kind)
-
-
-def hold(names: Names, lack: str | None, *, served: bool) -> Hold | None:
-    """Return what must wait; `lack` says what the Secret of the database lacks, in words, None when it is complete."""
-    component, child = "service", f"{CLUSTERS.kind} {names.database}"
+    `lack` says what the Secret of the database lacks, in words, None when it is complete.
+    """
+    cluster, pods = (CLUSTERS.kind, names.database), ("Deployment", names.service)
     if not served:
         message = (
             "spec.service.database.cloudNativePG: the cluster has no postgresql.cnpg.io/v1 Cluster: install "
             "CloudNativePG (https://cloudnative-pg.io), or use database.external"
         )
-        failure = Failure(component, child, "CloudNativePGMissing", message, permanent=True, retry_seconds=WAIT_SECONDS)
-        return Hold(failure, cluster=True)
-    if lack:
-        message = f"{child}: waiting for CloudNativePG: {lack}"
-        failure = Failure(component, child, "WaitingForDatabase", message, permanent=False, retry_seconds=WAIT_SECONDS)
-        return Hold(failure, cluster=False)
-    return None
+        targets: tuple[ObjectId, ...] = (cluster, pods)
+        reason, turn = "CloudNativePGMissing", Turn.USER
+    elif lack:
+        message = f"{CLUSTERS.kind} {names.database}: waiting for CloudNativePG: {lack}"
+        targets = (pods,)
+        reason, turn = "WaitingForDatabase", Turn.WAITING
+    else:
+        return []
+    return [Blocker(target, "database", reason, message, turn, WAIT_SECONDS) for target in targets]

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from inventory_operator.api.metadata import COMPONENT_LABEL
+from inventory_operator.components.blocker import Blocker, Turn
 from inventory_operator.components.config_tools import CheckerMissingError
-from inventory_operator.components.failure import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,27 +21,25 @@ if TYPE_CHECKING:
 LOOK_AGAIN_SECONDS = 300.0
 
 
-async def vetoes(checks: Checks, spec: Spec, desired: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Failure]:
-    """Return a failure for each object that must not be written, by its kind and name.
+async def validate_rendered_config(checks: Checks, spec: Spec, desired: Iterable[Mapping[str, Any]]) -> list[Blocker]:
+    """Return a Blocker for each ConfigMap that must not be written.
 
     A configuration without a word of a user is the same for all stacks, and tests have judged it.
     """
     maps = {obj["metadata"]["labels"][COMPONENT_LABEL]: obj for obj in desired if obj["kind"] == "ConfigMap"}
-    found: dict[tuple[str, str], Failure] = {}
+    found: list[Blocker] = []
     for component, file in _worded(spec):
         name = maps[component]["metadata"]["name"]
         text = maps[component]["data"][file]
         try:
             complaint = await (checks.prometheus(text) if component == "prometheus" else checks.alertmanager(text))
-            permanent = True
+            turn = Turn.USER
         except CheckerMissingError as error:
-            complaint, permanent = f"can't be checked: {error}", False
+            complaint, turn = f"can't be checked: {error}", Turn.CLUSTER
         if complaint:
             message = f"{file}: {complaint}; the last good one stays in use"
-            child = f"ConfigMap {name}"
-            found["ConfigMap", name] = Failure(
-                component, child, "InvalidConfiguration", message, permanent, LOOK_AGAIN_SECONDS
-            )
+            target = ("ConfigMap", name)
+            found.append(Blocker(target, component, "InvalidConfiguration", message, turn, LOOK_AGAIN_SECONDS))
     return found
 
 

@@ -6,29 +6,21 @@ It decides object by object from the store and never from the clock alone; it kn
 from __future__ import annotations
 
 import asyncio
-import base64
-import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from inventory_operator.api.metadata import (
-    COMPONENT_LABEL,
-    CONFIG_ANNOTATION,
-    FIELD_MANAGER,
-    GENERATE_ANNOTATION,
-    KEEPS_DATA,
-    STACK_LABEL,
-    UID_LABEL,
-    Stack,
-)
+from inventory_operator.api.metadata import COMPONENT_LABEL, CONFIG_ANNOTATION, UID_LABEL, Stack
 from inventory_operator.cache.store import Child, ChildId, Store, version
-from inventory_operator.components.failure import Failure
+from inventory_operator.components.blocker import Blocker, ObjectId, Turn
 from inventory_operator.controller.apply_state import Memory
+from inventory_operator.controller.generated_secrets import is_generated, split_values
+from inventory_operator.controller.ownership import NotOursError, check_claim, is_prunable
 from inventory_operator.kube import field_ownership
 from inventory_operator.kube.client import MERGE, TRANSIENT, ApiError, Cluster
-from inventory_operator.kube.kinds import SECOND_WAVE, of
+from inventory_operator.kube.kinds import CLUSTERS, of
+from inventory_operator.kube.object_references import object_references
 from inventory_operator.manifests.render import config_digest
 
 if TYPE_CHECKING:
@@ -39,17 +31,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 Object = dict[str, Any]
-#: 24 random bytes: 192 bits, beyond any search.
-PASSWORD_BYTES = 24
 #: How often to look whether a name that somebody else took is free; costs one GET.
 LOOK_AGAIN_SECONDS = 5.0
-
-
-class _BlockedError(Exception):
-    def __init__(self, reason: str, message: str, *, permanent: bool) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.permanent = permanent
+#: How often a pod is annotated again that could not be: the kubelet finds the configuration by itself after 90 s.
+TELL_AGAIN_SECONDS = 20.0
 
 
 @dataclass(slots=True)
@@ -64,23 +49,38 @@ class Applier:
         """Drop what is remembered of a stack that is gone."""
         self._memory.pop(key, None)
 
-    async def create_secrets(self, stack: Stack, desired: Iterable[Object]) -> list[Failure]:
+    async def create_secrets(self, stack: Stack, desired: Iterable[Object]) -> list[Blocker]:
         """Create the generated Secrets that are missing; one that is there keeps its data for ever."""
-        secrets_ = [manifest for manifest in desired if _generated(manifest)]
+        secrets_ = [manifest for manifest in desired if is_generated(manifest)]
         return await self._each(stack, secrets_)
 
-    async def apply(self, stack: Stack, desired: Iterable[Object]) -> list[Failure]:
-        """Apply everything that is not as it should be: first what others need, then what needs it."""
-        desired = list(desired)
-        first = [manifest for manifest in desired if manifest["kind"] not in SECOND_WAVE]
-        then = [manifest for manifest in desired if manifest["kind"] in SECOND_WAVE]
-        return await self._each(stack, first) + await self._each(stack, then)
+    async def apply(
+        self, stack: Stack, desired: Iterable[Object], blocked: Iterable[ObjectId] = ()
+    ) -> tuple[list[Object], list[Blocker]]:
+        """Apply everything that is not as it should be: first what others refer to, then what refers to it.
+
+        What is `blocked`, refused, or refers to such an object is left as it is. Return what is in the cluster as
+        desired, and a Blocker for each object that was refused.
+        """
+        pending = {object_id(manifest): (manifest, object_references(manifest)) for manifest in desired}
+        held, applied, refused = set(blocked) & pending.keys(), [], []
+        while pending:
+            wave = {one: it for one, it in pending.items() if not it[1] & pending.keys()}
+            assert wave, "no two templates refer to each other"
+            held |= {one for one, (_, references) in wave.items() if references & held}
+            free = [manifest for one, (manifest, _) in wave.items() if one not in held]
+            blockers = await self._each(stack, free)
+            refused += blockers
+            held |= {blocker.target for blocker in blockers}
+            applied += [manifest for manifest in free if object_id(manifest) not in held]
+            pending = {one: it for one, it in pending.items() if one not in wave}
+        return applied, refused
 
     async def prune(self, stack: Stack, desired: Iterable[Object]) -> None:
         """Delete what this stack owns and no longer wants; never what keeps data, never generated Secrets."""
         wanted = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in desired}
         for child_id, child in list(self.store.of((stack.namespace, stack.name)).items()):
-            if child_id not in wanted and _prunable(child.obj, stack):
+            if child_id not in wanted and is_prunable(child.obj, stack):
                 await self.cluster.delete(child.obj)
                 log.info("pruned", **_where(stack), child="/".join(child_id))
 
@@ -91,11 +91,13 @@ class Applier:
                 await self.cluster.delete(child.obj)
                 log.info("pruned", namespace=key[0], stack_name=key[1], child="/".join(child_id))
 
-    async def refresh_pods(self, stack: Stack, desired: Iterable[Object]) -> None:
+    async def refresh_pods(self, stack: Stack, desired: Iterable[Object]) -> list[Blocker]:
         """Tell the kubelet at once about configuration that pods load again by themselves.
 
-        A mounted ConfigMap reaches the pod up to 90 s late; any change of the pod makes the kubelet look now.
+        A mounted ConfigMap reaches the pod up to 90 s late; any change of the pod makes the kubelet look now. Return a
+        Blocker for each pod that can't be told.
         """
+        refused: list[Blocker] = []
         maps = [manifest for manifest in desired if manifest["kind"] == "ConfigMap"]
         digests = {manifest["metadata"]["labels"][COMPONENT_LABEL]: config_digest(manifest) for manifest in maps}
         for (kind, name), child in list(self.store.of((stack.namespace, stack.name)).items()):
@@ -111,40 +113,46 @@ class Applier:
             pod = {"apiVersion": "v1", "kind": "Pod", "metadata": annotated}
             try:
                 self.store.observe(await self.cluster.apply(pod))
-            except ApiError as error:
-                if error.code not in {404, 409, 422}:
+            except (ApiError, *TRANSIENT) as error:
+                if isinstance(error, ApiError) and error.namespace_is_going:
                     raise
+                if not isinstance(error, ApiError) or error.code not in {404, 409, 422}:
+                    message = f"Pod {name}: new configuration is read late: {_first_line(error)}"
+                    component = metadata["labels"][COMPONENT_LABEL]
+                    refused.append(
+                        Blocker((kind, name), component, "ApplyFailed", message, Turn.CLUSTER, TELL_AGAIN_SECONDS)
+                    )
+        return refused
 
-    async def _each(self, stack: Stack, manifests: Iterable[Object]) -> list[Failure]:
+    async def _each(self, stack: Stack, manifests: Iterable[Object]) -> list[Blocker]:
         outcomes = await asyncio.gather(*(self._guarded(stack, manifest) for manifest in manifests))
-        return [failure for failure in outcomes if failure]
+        return [blocker for blocker in outcomes if blocker]
 
-    async def _guarded(self, stack: Stack, manifest: Object) -> Failure | None:
-        """Make one child so; its failure is reported and hides no other."""
+    async def _guarded(self, stack: Stack, manifest: Object) -> Blocker | None:
+        """Apply one child; what refuses it is reported and hides no other."""
         component = manifest["metadata"]["labels"][COMPONENT_LABEL]
-        child = f"{manifest['kind']} {manifest['metadata']['name']}"
+        if manifest["kind"] == CLUSTERS.kind:
+            component = "database"
+        target = object_id(manifest)
+        child = " ".join(target)
         try:
-            await self._make_so(stack, manifest)
-        except _BlockedError as blocked:
-            return Failure(
-                component, child, blocked.reason, f"{child} {blocked}", blocked.permanent, LOOK_AGAIN_SECONDS
-            )
+            await self._apply_object(stack, manifest)
+        except NotOursError as error:
+            return Blocker(target, component, error.reason, f"{child} {error}", error.turn, LOOK_AGAIN_SECONDS)
         except ApiError as error:
             if error.namespace_is_going:
                 raise
-            # What follows the first line of a refused volume is a diff of Go structs.
-            first_line, _, _ = error.message.partition("\n")
-            message = f"{child}: {first_line[:300]}"
-            retry = self._retry_seconds(stack, manifest)
-            return Failure(component, child, "ApplyFailed", message, error.permanent, retry)
+            message = f"{child}: {_first_line(error)}"
+            turn = Turn.USER if error.permanent else Turn.CLUSTER
+            return Blocker(target, component, "ApplyFailed", message, turn, self._retry_seconds(stack, manifest))
         except TRANSIENT as error:
-            message = f"{child}: {str(error) or type(error).__name__}"
-            return Failure(component, child, "ApplyFailed", message, permanent=False)
+            message = f"{child}: {_first_line(error)}"
+            return Blocker(target, component, "ApplyFailed", message, Turn.CLUSTER)
         return None
 
-    async def _make_so(self, stack: Stack, manifest: Object) -> None:
-        key, child_id = (stack.namespace, stack.name), _id(manifest)
-        values, manifest = _split_values(manifest)
+    async def _apply_object(self, stack: Stack, manifest: Object) -> None:
+        key, child_id = (stack.namespace, stack.name), object_id(manifest)
+        values, manifest = split_values(manifest)
         manifest = field_ownership.stamped(manifest)
         memory = self._memory.setdefault(key, {}).setdefault(child_id, Memory())
         live = self.store.of(key).get(child_id) or await self._look(manifest)
@@ -153,7 +161,7 @@ class Applier:
             return
         if memory.verified == (live.version, field_ownership.stamp(manifest)):
             return
-        _check_claim(live.obj, stack)
+        check_claim(live.obj, stack)
         unchanged = field_ownership.in_sync(live.obj, live.owned, manifest) or memory.applied == (
             field_ownership.stamp(manifest),
             live.owned,
@@ -203,10 +211,16 @@ class Applier:
     def _accepted(self, memory: Memory, manifest: Object, answer: Object) -> None:
         memory.succeeded(field_ownership.stamp(manifest), field_ownership.owned_fields(answer), version(answer))
         self.store.observe(answer)
-        log.info("applied", child="/".join(_id(manifest)))
+        log.info("applied", child="/".join(object_id(manifest)))
 
     def _retry_seconds(self, stack: Stack, manifest: Object) -> float:
-        return self._memory[stack.namespace, stack.name][_id(manifest)].retry_seconds
+        return self._memory[stack.namespace, stack.name][object_id(manifest)].retry_seconds
+
+
+def _first_line(error: Exception) -> str:
+    # What follows the first line of a refused volume is a diff of Go structs.
+    text = error.message if isinstance(error, ApiError) else str(error) or type(error).__name__
+    return text.partition("\n")[0][:300]
 
 
 def _state(live: Child) -> bytes:
@@ -214,52 +228,9 @@ def _state(live: Child) -> bytes:
     return live.owned + str(live.obj.get("status", {}).get("phase", "")).encode()
 
 
-def _id(manifest: Object) -> ChildId:
+def object_id(manifest: Object) -> ChildId:
+    """Return what the store knows a child by: its kind and name."""
     return manifest["kind"], manifest["metadata"]["name"]
-
-
-def _generated(manifest: Object) -> bool:
-    return GENERATE_ANNOTATION in manifest["metadata"].get("annotations", {})
-
-
-def _split_values(manifest: Object) -> tuple[Object | None, Object]:
-    """Return (data to create it with, manifest without data) for a generated Secret, (None, manifest) for the rest.
-
-    Applied without `data` it keeps whatever data it has: an edit by a person is a rotation, not drift.
-    """
-    if not _generated(manifest):
-        return None, manifest
-    values = dict(manifest.get("data", {}))
-    for key in manifest["metadata"]["annotations"][GENERATE_ANNOTATION].split(","):
-        values[key] = base64.b64encode(secrets.token_urlsafe(PASSWORD_BYTES).encode()).decode()
-    return values, {key: value for key, value in manifest.items() if key != "data"}
-
-
-def _check_claim(live: Object, stack: Stack) -> None:
-    """Raise _BlockedError unless `live` is ours, or free for us to adopt."""
-    metadata = live["metadata"]
-    if "deletionTimestamp" in metadata:
-        raise _BlockedError("WaitingForDeletion", "is being deleted; it is made again when it is gone", permanent=False)
-    owners = [owner for owner in metadata.get("ownerReferences", ()) if owner.get("controller")]
-    if owners and owners[0]["uid"] != stack.uid:
-        if owners[0]["name"] == stack.name and metadata.get("labels", {}).get(STACK_LABEL) == stack.name:
-            raise _BlockedError("WaitingForDeletion", "belongs to a deleted stack of this name", permanent=False)
-        owner = f"{owners[0]['kind']} {owners[0]['name']}"
-        raise _BlockedError("NameTaken", f"exists already and belongs to {owner}: it is left alone", permanent=True)
-    labelled = metadata.get("labels", {}).get(STACK_LABEL)
-    managed = any(entry.get("manager") == FIELD_MANAGER for entry in metadata.get("managedFields", ()))
-    if labelled != stack.name and not owners and not managed:
-        message = "exists already and was not made for this stack: it is left alone"
-        raise _BlockedError("NameTaken", message, permanent=True)
-
-
-def _prunable(obj: Object, stack: Stack) -> bool:
-    metadata = obj["metadata"]
-    if obj["kind"] in {"Pod", *KEEPS_DATA} or _generated(obj) or "deletionTimestamp" in metadata:
-        return False
-    if not of(obj).namespaced:
-        return bool(metadata["labels"].get(UID_LABEL) == stack.uid)
-    return any(owner["uid"] == stack.uid for owner in metadata.get("ownerReferences", ()))
 
 
 def _where(stack: Stack) -> dict[str, str]:

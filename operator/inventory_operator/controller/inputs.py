@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from inventory_operator.api import metadata as meta
+from inventory_operator.components.blocker import Blocker, Turn
 from inventory_operator.components.config_tools import CheckerMissingError
-from inventory_operator.components.failure import Failure
 from inventory_operator.components.references import Reference, digest
 from inventory_operator.components.user_files import (
     JOBS,
@@ -69,13 +69,13 @@ class Gatherer:
             user_files=files,
         )
 
-    async def files(self, stack: meta.Stack, spec: Spec) -> tuple[Files, list[Failure]]:
-        """Return the users' files by component and key, and a failure for each that is refused.
+    async def files(self, stack: meta.Stack, spec: Spec) -> tuple[Files, list[Blocker]]:
+        """Return the users' files by component and key, and a Blocker for each that is refused.
 
         Of a refused file the last good version is kept, which is what our live ConfigMap holds.
         """
         files: Files = {}
-        failures: list[Failure] = []
+        refused: list[Blocker] = []
         taken = {"scrape": set(JOBS), "dashboard": set()}
         sizes: dict[str, int] = {}
         for file in user_files(spec):
@@ -84,12 +84,12 @@ class Gatherer:
             if not complaint and sizes.get(file.component, 0) + len(text or "") > LARGEST_TOGETHER:
                 complaint = f"is too large: all such files together hold at most {LARGEST_TOGETHER:,} characters"
             if complaint:
-                failures.append(_refusal(file, complaint))
+                refused.append(_refusal(file, complaint))
                 text = self._live(stack, file)
             if text is not None:
                 files.setdefault(file.component, {})[file.target] = text
                 sizes[file.component] = sizes.get(file.component, 0) + len(text)
-        return files, failures
+        return files, refused
 
     async def _complaint(
         self, stack: meta.Stack, file: UserFile, text: str | None, taken: dict[str, set[str]]
@@ -151,9 +151,6 @@ def _missing(file: UserFile, data: Mapping[str, str] | None) -> str:
     return f"it has no key {file.key}"
 
 
-def _refusal(file: UserFile, complaint: str) -> Failure:
+def _refusal(file: UserFile, complaint: str) -> Blocker:
     message = f"{file.path}: ConfigMap {file.name}, key {file.key}: {complaint}; its last good version stays in use"
-    child = f"ConfigMap {file.name}"
-    return Failure(
-        file.component, child, _REASONS[file.kind], message, permanent=True, retry_seconds=LOOK_AGAIN_SECONDS
-    )
+    return Blocker(file.wanted, file.component, _REASONS[file.kind], message, Turn.USER, LOOK_AGAIN_SECONDS)

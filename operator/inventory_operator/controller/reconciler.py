@@ -15,11 +15,12 @@ import structlog
 from inventory_operator import metrics
 from inventory_operator.api import metadata as meta
 from inventory_operator.api.stack import InvalidSpec, Spec, parse
-from inventory_operator.components.cloudnativepg import Hold, hold
-from inventory_operator.components.config_validation import vetoes
-from inventory_operator.components.failure import Failure
+from inventory_operator.components import cloudnativepg
+from inventory_operator.components.blocker import Blocker, ObjectId, Turn
+from inventory_operator.components.config_validation import validate_rendered_config
 from inventory_operator.components.references import Reference, references
 from inventory_operator.components.user_files import user_files
+from inventory_operator.controller.applier import object_id
 from inventory_operator.kube import events
 from inventory_operator.kube.client import TRANSIENT, ApiError, Cluster
 from inventory_operator.manifests.render import render
@@ -98,100 +99,73 @@ class Reconciler:
             self.queue.forget(key)
             return "success"
         stack = meta.Stack(*key, raw["metadata"]["uid"])
-        spec, problem = _parsed(raw)
-        failures: list[Failure] = []
+        spec, blockers = _parsed(raw)
         again = None
         if spec:
             wanted = references(spec, meta.names(stack))
             files = {one.wanted for one in user_files(spec)}
             await self.watcher.want(key, {one.wanted for one in wanted} | files)
-            if problem := self._missing(stack, wanted):
-                again = LACK_SECONDS
-            elif not spec.paused:
-                failures, again = await self._make_so(stack, spec, wanted)
+            blockers = self._missing_references(stack, spec, wanted)
+            if not spec.paused:
+                more, again = await self._apply_children(stack, spec, wanted, blockers)
+                blockers += more
         now = _now()
-        await self._report(raw, spec, problem, failures, now)
+        await self._report(raw, spec, blockers, now)
         pods = [child.obj for (kind, _), child in self.store.of(key).items() if kind == "Pod"]
-        return self._settle(key, problem, failures, again, next_trouble(pods, now))
+        return self._settle(key, blockers, again, next_trouble(pods, now))
 
-    def _settle(
-        self, key: Key, problem: conditions.Problem | None, failures: list[Failure], *looks: float | None
-    ) -> str:
+    def _settle(self, key: Key, blockers: list[Blocker], *looks: float | None) -> str:
         """Decide when this stack comes again without a change of anything: the soonest of `looks`, in seconds."""
-        if any(failure.retry_seconds is None for failure in failures):
+        if any(blocker.turn is Turn.CLUSTER and blocker.retry_seconds is None for blocker in blockers):
             self.queue.retry(key)
             return "error"
         self.queue.forget(key)
-        pauses = [pause for pause in (*looks, *(failure.retry_seconds for failure in failures)) if pause is not None]
+        pauses = [pause for pause in (*looks, *(blocker.retry_seconds for blocker in blockers)) if pause is not None]
         if pauses:
             self.queue.add_later(key, min(pauses))
-        return _result(problem, failures)
+        return _result(blockers)
 
-    async def _make_so(
-        self, stack: meta.Stack, spec: Spec, wanted: tuple[Reference, ...]
-    ) -> tuple[list[Failure], float | None]:
-        """Make the children so; return what failed, and in how many seconds to look again whatever happens."""
-        files, refused = await self.gatherer.files(stack, spec)
+    async def _apply_children(
+        self, stack: meta.Stack, spec: Spec, wanted: tuple[Reference, ...], missing: list[Blocker]
+    ) -> tuple[list[Blocker], float | None]:
+        """Apply the children but what is held back; return what else is, and in how many seconds to look again."""
+        files, blockers = await self.gatherer.files(stack, spec)
         facts = await self.gatherer.facts(stack, spec, wanted, files)
         desired = render(stack, spec, facts)
-        failures = await self.applier.create_secrets(stack, desired)
-        if failures:
-            return failures, None
+        blockers += await self.applier.create_secrets(stack, desired)
         if (complete := await self.gatherer.facts(stack, spec, wanted, files)) != facts:
             desired = render(stack, spec, complete)
-        held = self._held(stack, spec, wanted)
-        vetoed = await vetoes(self.gatherer.checks, spec, desired)
-        now = [one for one in desired if not ((held and held.holds(one)) or _id(one) in vetoed)]
-        failures = await self.applier.apply(stack, now)
+        blockers += await validate_rendered_config(self.gatherer.checks, spec, desired)
+        blocked = {blocker.target for blocker in (*missing, *blockers)}
+        applied, refused = await self.applier.apply(stack, desired, blocked | _without_digests(stack, blocked, desired))
         await self.applier.prune(stack, desired)
-        again = None
-        if not failures:
-            await self.applier.refresh_pods(stack, now)
-            again = await self._reload(stack, now)
-        lacks = self._lacks(stack, wanted)
-        return [*failures, *([held.failure] if held else []), *refused, *vetoed.values(), *lacks], again
+        refused += await self.applier.refresh_pods(stack, applied)
+        return [*blockers, *refused], await self._reload(stack, applied)
 
     async def _reload(self, stack: meta.Stack, applied: list[Object]) -> float | None:
         key, config_map = (stack.namespace, stack.name), ("ConfigMap", meta.names(stack).alertmanager)
-        text = next((one["data"]["alertmanager.yml"] for one in applied if _id(one) == config_map), None)
+        text = next((one["data"]["alertmanager.yml"] for one in applied if object_id(one) == config_map), None)
         children = [child.obj for child in self.store.of(key).values()]
         return await self.reloader.reload(key, text, children)
 
-    def _held(self, stack: meta.Stack, spec: Spec, wanted: tuple[Reference, ...]) -> Hold | None:
-        if not spec.service.database.cloud_native_pg:
-            return None
-        lacks = (self._lack(stack, one) for one in wanted if one.made_here)
-        return hold(meta.names(stack), next(lacks, None), served=self.clusters.served)
-
-    def _missing(self, stack: meta.Stack, wanted: tuple[Reference, ...]) -> conditions.Problem | None:
-        """Return what no pod could start without, and what is not there."""
-        for reference in wanted:
-            lack = self._lack(stack, reference)
-            if lack and not (reference.made_here or reference.mounted):
-                return conditions.Problem("MissingReference", f"{reference.path}: {lack}")
-        return None
-
-    def _lacks(self, stack: meta.Stack, wanted: tuple[Reference, ...]) -> list[Failure]:
-        """Return a failure for each Secret that pods do without until it is there."""
-        return [
-            Failure(
-                one.component,
-                f"Secret {one.name}",
-                "MissingReference",
-                f"{one.path}: {lack}",
-                permanent=True,
-                retry_seconds=LACK_SECONDS,
-            )
-            for one in wanted
-            if one.mounted and (lack := self._lack(stack, one))
-        ]
+    def _missing_references(self, stack: meta.Stack, spec: Spec, wanted: tuple[Reference, ...]) -> list[Blocker]:
+        """Return a Blocker for each Secret that is not there: of the pods that need it, or of nothing but itself."""
+        names, found = meta.names(stack), []
+        for one in wanted:
+            lack = self._lack(stack, one)
+            if lack and not one.made_here:
+                target = one.wanted if one.mounted else ("Deployment", getattr(names, one.component))
+                message = f"{one.path}: {lack}"
+                found.append(Blocker(target, one.component, "MissingReference", message, Turn.USER, LACK_SECONDS))
+        if spec.service.database.cloud_native_pg:
+            lacks = (self._lack(stack, one) for one in wanted if one.made_here)
+            found += cloudnativepg.blockers(names, next(lacks, None), served=self.clusters.served)
+        return found
 
     def _lack(self, stack: meta.Stack, reference: Reference) -> str | None:
         return reference.lacks(self.watcher.data("Secret", stack.namespace, reference.name))
 
-    async def _report(
-        self, raw: Object, spec: Spec | None, problem: conditions.Problem | None, failures: list[Failure], now: str
-    ) -> None:
+    async def _report(self, raw: Object, spec: Spec | None, blockers: list[Blocker], now: str) -> None:
         """Write the status where it changed, and an Event for each transition."""
         metadata = raw["metadata"]
         key = (metadata["namespace"], metadata["name"])
@@ -200,7 +174,7 @@ class Reconciler:
         single = spec and spec.container_metrics == "kubelet" and not self.settings.clusterwide
         notes = {"prometheus": NOT_PERMITTED} if single else {}
         known = {**raw, "status": current.get("status", {})}
-        observed = conditions.Observed(known, spec, problem, failures, children, notes)
+        observed = conditions.Observed(known, spec, blockers, children, notes)
         new = conditions.summarize(observed, now)
         old = current.get("status", {})
         if conditions.same(old, new):
@@ -214,25 +188,31 @@ class Reconciler:
             await events.post(self.cluster, self.settings.identity, raw, condition, now)
 
 
-def _result(problem: conditions.Problem | None, failures: list[Failure]) -> str:
-    """Return whose turn it is, for the metric: a person's, somebody's who is at it already, or the cluster's."""
-    if any(not failure.permanent and not failure.reason.startswith("WaitingFor") for failure in failures):
+def _without_digests(stack: meta.Stack, blocked: set[ObjectId], desired: list[Object]) -> set[ObjectId]:
+    """Return the Deployments, when the key of the digests in their annotations is missing: else all pods would roll."""
+    if ("Secret", meta.names(stack).digest_key) not in blocked:
+        return set()
+    return {object_id(one) for one in desired if one["kind"] == "Deployment"}
+
+
+def _result(blockers: list[Blocker]) -> str:
+    """Return whose turn it is, for the metric: the cluster's or ours before a user's, and that before nobody's."""
+    turns = {blocker.turn for blocker in blockers}
+    if Turn.CLUSTER in turns:
         return "error"
-    if problem or any(failure.permanent for failure in failures):
+    if Turn.USER in turns:
         return "invalid"
-    return "waiting" if failures else "success"
+    return "waiting" if turns else "success"
 
 
-def _id(manifest: Object) -> tuple[str, str]:
-    return manifest["kind"], manifest["metadata"]["name"]
-
-
-def _parsed(raw: Object) -> tuple[Spec | None, conditions.Problem | None]:
+def _parsed(raw: Object) -> tuple[Spec | None, list[Blocker]]:
+    """Return the spec; or what is wrong with it, which holds the stack itself back."""
     try:
-        return parse(raw), None
+        return parse(raw), []
     except InvalidSpec as error:
         more = len(error.problems) - 1
-        return None, conditions.Problem("InvalidSpec", f"{error} (and {more} more)" if more else str(error))
+        message = f"{error} (and {more} more)" if more else str(error)
+        return None, [Blocker((meta.KIND, raw["metadata"]["name"]), "stack", "InvalidSpec", message, Turn.USER)]
 
 
 def _now() -> str:

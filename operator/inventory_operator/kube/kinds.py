@@ -67,8 +67,6 @@ CHILDREN = (
     Resource("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False),
     CLUSTERS,
 )
-#: A RoleBinding is refused until the API server has seen its Role; a pod without its ServiceAccount waits for seconds.
-SECOND_WAVE = frozenset({"Deployment", "RoleBinding"})
 
 _BY_KIND = {resource.kind: resource for resource in (STACKS, PODS, *CHILDREN)}
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from inventory_operator.api import metadata as meta
+from inventory_operator.components.blocker import Blocker, Turn
 from inventory_operator.status.pods import fails_readiness, pods_trouble, rollout, staying
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from inventory_operator.api.stack import Spec
-    from inventory_operator.components.failure import Failure
 
 Object = dict[str, Any]
 
@@ -32,22 +32,13 @@ CONDITIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """Why nothing can be done for a stack until a person changes something: a reason and a sentence with the path."""
-
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
 class Observed:
     """Everything a status is made from."""
 
     stack: Object
     #: None where the spec can't be followed.
     spec: Spec | None
-    problem: Problem | None
-    failures: Sequence[Failure]
+    blockers: Sequence[Blocker]
     children: Iterable[Object]
     notes: Mapping[str, str]
 
@@ -121,16 +112,16 @@ def _of(observed: Observed, component: str, kind: str) -> list[Object]:
 
 def _component(component: str, observed: Observed, now: str) -> _Condition:
     name = COMPONENT_CONDITIONS[component]
-    failures = [failure for failure in observed.failures if failure.component == component]
+    blockers = _blockers(observed, component)
     deployments = _of(observed, component, "Deployment")
     if not deployments:
-        reason, message = (failures[0].reason, failures[0].message) if failures else ("Creating", "not made yet")
+        reason, message = (blockers[0].reason, blockers[0].message) if blockers else ("Creating", "not made yet")
         return _Condition(name, "False", reason, message, settled=False)
     pods = rollout(deployments)
     status = "True" if pods.available >= pods.wanted else "False"
     counted = f"{pods.available} of {pods.wanted} pods available"
-    if failures:
-        return _Condition(name, status, failures[0].reason, f"{counted}; {failures[0].message}", settled=False)
+    if blockers:
+        return _Condition(name, status, blockers[0].reason, f"{counted}; {blockers[0].message}", settled=False)
     if status == "True" and pods.complete:
         note = observed.notes.get(component)
         return _Condition(name, status, "Available", f"{counted}; {note}" if note else counted)
@@ -143,6 +134,12 @@ def _component(component: str, observed: Observed, now: str) -> _Condition:
     return _Condition(name, status, "RollingOut", counted, settled=False)
 
 
+def _blockers(observed: Observed, component: str) -> list[Blocker]:
+    """Return what holds back objects of a component; the service waits for its database, too."""
+    of = {"service", "database"} if component == "service" else {component}
+    return [blocker for blocker in observed.blockers if blocker.component in of]
+
+
 def _database(observed: Observed, now: str) -> list[_Condition]:
     """Return the database as the service's readiness shows it: /readyz answers 200 only when the database does."""
     name = "DatabaseAvailable"
@@ -150,8 +147,8 @@ def _database(observed: Observed, now: str) -> list[_Condition]:
     if not pods and observed.spec is None:
         return []
     kind = _database_kind(observed.spec)
-    if failure := next((failure for failure in observed.failures if failure.child.startswith("Cluster ")), None):
-        return [_Condition(name, "False", failure.reason, failure.message, settled=False)]
+    if blocker := next(iter(_blockers(observed, "database")), None):
+        return [_Condition(name, "False", blocker.reason, blocker.message, settled=False)]
     if ready := [pod for pod in pods if _is_ready(pod)]:
         return [_Condition(name, "True", "Reachable", f"{kind}: {len(ready)} of {len(pods)} service pods reach it")]
     if failing := [pod["metadata"]["name"] for pod in pods if any(fails_readiness(c, now) for c in _containers(pod))]:
@@ -179,10 +176,9 @@ def _containers(pod: Object) -> list[Object]:
 
 def _overall(observed: Observed, components: Sequence[_Condition]) -> list[_Condition]:
     """Ready, Reconciling and Stalled by the rules of kstatus (kubernetes-sigs/cli-utils, pkg/kstatus)."""
-    refused = next((failure for failure in observed.failures if failure.permanent), None)
-    problem = observed.problem or (Problem(refused.reason, refused.message) if refused else None)
+    problem = next((blocker for blocker in observed.blockers if blocker.turn is Turn.USER), None)
     unsettled = [c for c in components if not c.settled]
-    stray = next(iter(observed.failures), None)
+    stray = next(iter(observed.blockers), None)
     paused = bool(observed.spec and observed.spec.paused)
     if problem:
         ready = _Condition("Ready", "False", problem.reason, problem.message)
@@ -203,7 +199,7 @@ def _overall(observed: Observed, components: Sequence[_Condition]) -> list[_Cond
     return [ready, moving, _stalled(None)]
 
 
-def _stalled(problem: Problem | None) -> _Condition:
+def _stalled(problem: Blocker | None) -> _Condition:
     if problem:
         return _Condition("Stalled", "True", problem.reason, problem.message)
     return _Condition("Stalled", "False", "Progressing", "nothing waits for a person")
