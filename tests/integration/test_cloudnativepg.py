@@ -112,7 +112,7 @@ def test_a_stack_goes_on_when_cloudnativepg_and_its_secret_come(
     eventually(lambda: says(api, namespace, "DatabaseAvailable", "WaitingForDatabase"), "to wait for it")
     found = settled(namespace)
     assert condition(found, "Stalled")["status"] == "False"
-    assert "there is no Secret shop-database-app" in condition(found, "DatabaseAvailable")["message"]
+    assert 'Secret "shop-database-app" not found' in condition(found, "DatabaseAvailable")["message"]
     cluster = api.get("Cluster", namespace, "shop-database")
     assert cluster["spec"] == {"instances": 3, "storage": {"size": "2Gi"}}
     assert "ownerReferences" not in cluster["metadata"]

@@ -16,7 +16,7 @@ def test_a_missing_reference_is_named_and_heals_by_itself(api, operator, namespa
     api.apply(stack(spec=EXTERNAL), namespace)
     stalled = condition(settled(namespace), "Stalled")
     assert (stalled["status"], stalled["reason"]) == ("True", "MissingReference")
-    assert stalled["message"].startswith("spec.service.database.external.secretKeyRef: there is no Secret db")
+    assert stalled["message"].startswith('spec.service.database.external.secretKeyRef: Secret "db" not found')
     others = {("Deployment", f"shop-{name}") for name in ("prometheus", "alertmanager", "grafana")}
     eventually(lambda: others <= {*api.children(namespace, "shop")}, "everything that needs no database")
     assert ("Deployment", "shop-inventory") not in api.children(namespace, "shop")
@@ -232,6 +232,6 @@ def test_transitions_are_events(api, operator, namespace, settled) -> None:
 
     def warned() -> bool:
         events = [e for e in api.list("Event", namespace) if e["reason"] == "MissingReference"]
-        return any(e["type"] == "Warning" and "there is no Secret db" in e["message"] for e in events)
+        return any(e["type"] == "Warning" and 'Secret "db" not found' in e["message"] for e in events)
 
     eventually(warned, "a Warning event")

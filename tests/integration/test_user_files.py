@@ -98,7 +98,7 @@ def test_a_restart_of_the_operator_forgets_no_good_version_and_writes_nothing(ap
 def test_a_file_that_is_missing_is_named_and_the_rest_goes_on(api, operator, namespace, settled) -> None:
     api.apply(stack(spec={"prometheus": {"additionalRules": [{"name": "team", "key": "rules.yml"}]}}), namespace)
     settled(namespace)
-    message = "spec.prometheus.additionalRules[0]: ConfigMap team, key rules.yml: there is no such ConfigMap"
+    message = "spec.prometheus.additionalRules[0]: ConfigMap team, key rules.yml: ConfigMap not found"
     eventually(lambda: stalled(api, namespace).get("message", "").startswith(message), "the refusal")
     assert api.get("Deployment", namespace, "shop-prometheus")
     api.apply(config_map(), namespace)
@@ -139,7 +139,7 @@ def test_a_receiver_without_its_secret_stops_nobody(api, operator, namespace, se
     api.apply(stack(spec={"alerting": {"receivers": receivers}}), namespace)
     settled(namespace)
     found = eventually(lambda: (s := stalled(api, namespace))["status"] == "True" and s, "the refusal")
-    lack = "there is no Secret slack in the stack's namespace"
+    lack = 'Secret "slack" not found'
     assert found["message"] == f"spec.alerting.receivers.slack.secretKeyRef: {lack}"
     pod = eventually(lambda: api.get("Deployment", namespace, "shop-alertmanager"), "Alertmanager")["spec"]["template"]
     before = api.get("ConfigMap", namespace, "shop-alertmanager")["metadata"].get("annotations", {})

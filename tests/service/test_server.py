@@ -171,7 +171,7 @@ def test_it_waits_for_a_database_that_comes_later(tmp_path):
             assert str(folder) not in answer.text
         outside = requests.get(f"http://127.0.0.1:{server.ingress_port}/readyz", timeout=DEADLINE)
         assert outside.status_code == 503
-        assert outside.json()["error"] == "The service can't answer for now; try again in some seconds."
+        assert outside.json()["error"] == "The service is temporarily unavailable; retry in a few seconds."
         assert server.get("/metrics").status_code == 200
         folder.mkdir()
         server.wait_for()

@@ -102,7 +102,7 @@ def manifest(kind: str = "Service", name: str = "shop-inventory", component: str
 
 def live(wanted: Object, version: int = 5, **metadata: Any) -> Object:
     """`wanted` as the API server shows it once it was applied."""
-    stamped = field_ownership.stamped(wanted)
+    stamped = field_ownership.with_applied_hash(wanted)
     seen = {"resourceVersion": str(version), "uid": "u-child", "managedFields": [_ours(stamped)], **metadata}
     return {**stamped, "metadata": {**stamped["metadata"], **seen}}
 
@@ -122,7 +122,7 @@ async def test_what_is_missing_is_applied_once_with_its_digest(applier, cluster)
     assert await refused(applier, [manifest()]) == []
     assert await refused(applier, [manifest()]) == []
     assert cluster.writes == ["apply Service shop-inventory"]
-    assert field_ownership.stamp(cluster.sent[0]) == field_ownership.digest(manifest())
+    assert field_ownership.applied_hash(cluster.sent[0]) == field_ownership.digest(manifest())
 
 
 @pytest.mark.parametrize("kind", ["PersistentVolumeClaim", "Cluster"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from inventory_operator.components.config_tools import CheckerMissingError, Checks, complaint
+from inventory_operator.components.config_tools import CheckerMissingError, ConfigChecker, problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ def promtool(tmp_path: Path) -> Path:
 
 
 async def test_the_same_text_is_judged_once(promtool: Path) -> None:
-    checks = Checks(str(promtool))
+    checks = ConfigChecker(str(promtool))
     assert await checks.rules("good") is None
     assert await checks.rules("bad") == "rules.yml is bad"
     assert await checks.rules("bad") == "rules.yml is bad"
@@ -36,7 +36,7 @@ async def test_the_same_text_is_judged_once(promtool: Path) -> None:
 
 async def test_a_program_that_is_missing_is_no_verdict() -> None:
     with pytest.raises(CheckerMissingError, match="nowhere/promtool can't be run: No such file"):
-        await Checks("/nowhere/promtool").rules("groups: []")
+        await ConfigChecker("/nowhere/promtool").rules("groups: []")
 
 
 @pytest.mark.parametrize(
@@ -51,5 +51,5 @@ async def test_a_program_that_is_missing_is_no_verdict() -> None:
     ],
 )  # fmt: skip
 def test_the_sentence_without_its_frame(said: str, words: str) -> None:
-    assert words in complaint(said)
-    assert "\n" not in complaint(said)
+    assert words in problem(said)
+    assert "\n" not in problem(said)

@@ -164,7 +164,7 @@ CLUSTER, PODS = ("Cluster", "shop-database"), ("Deployment", "shop-inventory")
 
 
 def test_without_the_kind_neither_cluster_nor_pods_are_touched() -> None:
-    held = blockers(NAMES, "there is no Secret", served=False)
+    held = blockers(NAMES, "Secret not found", served=False)
     assert [(one.target, one.reason, one.turn) for one in held] == [
         (CLUSTER, "CloudNativePGMissing", Turn.USER),
         (PODS, "CloudNativePGMissing", Turn.USER),
@@ -173,9 +173,9 @@ def test_without_the_kind_neither_cluster_nor_pods_are_touched() -> None:
 
 
 def test_without_the_secret_the_cluster_is_made_and_the_pods_wait() -> None:
-    (held,) = blockers(NAMES, "there is no Secret shop-database-app", served=True)
+    (held,) = blockers(NAMES, 'Secret "shop-database-app" not found', served=True)
     assert (held.target, held.reason, held.turn) == (PODS, "WaitingForDatabase", Turn.WAITING)
-    assert "there is no Secret shop-database-app" in held.message
+    assert 'Secret "shop-database-app" not found' in held.message
 
 
 def test_with_both_nothing_waits() -> None:

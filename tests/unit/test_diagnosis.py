@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from inventory_operator.status import pods
-from inventory_operator.status.pods import Trouble, fails_readiness, next_trouble
+from inventory_operator.status.pods import PodIssue, fails_readiness, next_issue
 
 Object = dict[str, Any]
 
@@ -15,12 +15,12 @@ Object = dict[str, Any]
 NOW = "2026-11-23T12:00:00Z"
 
 
-def trouble_of(one: Object) -> Trouble | None:
-    return pods.pod_trouble(one, NOW)
+def trouble_of(one: Object) -> PodIssue | None:
+    return pods.pod_issue(one, NOW)
 
 
-def first_trouble(several: list[Object]) -> Trouble | None:
-    return pods.pods_trouble(several, NOW)
+def first_trouble(several: list[Object]) -> PodIssue | None:
+    return pods.pods_issue(several, NOW)
 
 
 def pod(*containers: Object, name: str = "p", created: str = "2026-01-01T00:00:00Z", **status: Any) -> Object:
@@ -42,11 +42,11 @@ def ended(code: int = 3, reason: str = "Error") -> Object:
 
 @pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "RegistryUnavailable"])
 def test_every_phase_of_a_failing_pull_reads_the_same(reason: str) -> None:
-    expected = Trouble("ImagePullBackOff", "pod p: container main: image registry.example.com/i:1 can't be pulled")
+    expected = PodIssue("ImagePullBackOff", "pod p: container main: image registry.example.com/i:1 can't be pulled")
     assert trouble_of(pod(waiting(reason, "Back-off 5m0s pulling image"))) == expected
 
 
-CRASH = Trouble("CrashLoopBackOff", "pod p: container main ended with exit code 3")
+CRASH = PodIssue("CrashLoopBackOff", "pod p: container main ended with exit code 3")
 
 
 @pytest.mark.parametrize(
@@ -72,33 +72,33 @@ def test_every_phase_of_a_crash_loop_reads_the_same(phase: Object) -> None:
     ],
 )
 def test_out_of_memory_is_named(phase: Object) -> None:
-    assert trouble_of(pod(phase)) == Trouble("OOMKilled", "pod p: container main was killed: out of memory")
+    assert trouble_of(pod(phase)) == PodIssue("OOMKilled", "pod p: container main was killed: out of memory")
 
 
 @pytest.mark.parametrize("reason", ["InvalidImageName", "ImageInspectError"])
 def test_an_unusable_image_is_named(reason: str) -> None:
-    trouble = trouble_of(pod(waiting(reason)))
-    assert trouble == Trouble(reason, "pod p: container main: image registry.example.com/i:1 can't be used")
+    issue = trouble_of(pod(waiting(reason)))
+    assert issue == PodIssue(reason, "pod p: container main: image registry.example.com/i:1 can't be used")
 
 
 @pytest.mark.parametrize("reason", ["CreateContainerConfigError", "CreateContainerError", "RunContainerError"])
 def test_a_container_that_can_not_start_says_why(reason: str) -> None:
-    trouble = trouble_of(pod(waiting(reason, 'secret "x" not found' + "." * 500)))
-    assert trouble is not None
-    assert trouble.reason == reason
-    assert 'secret "x" not found' in trouble.message
-    assert len(trouble.message) < 300
+    issue = trouble_of(pod(waiting(reason, 'secret "x" not found' + "." * 500)))
+    assert issue is not None
+    assert issue.reason == reason
+    assert 'secret "x" not found' in issue.message
+    assert len(issue.message) < 300
 
 
 def test_a_pod_that_fits_nowhere_says_why() -> None:
     scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes: cpu"}
-    assert trouble_of(pod(conditions=[scheduled])) == Trouble("Unschedulable", "pod p fits on no node: 0/1 nodes: cpu")
+    assert trouble_of(pod(conditions=[scheduled])) == PodIssue("Unschedulable", "pod p fits on no node: 0/1 nodes: cpu")
 
 
 def test_a_failed_pod_says_why() -> None:
     evicted = pod(phase="Failed", reason="Evicted", message="low on disk")
-    assert trouble_of(evicted) == Trouble("Evicted", "pod p failed: low on disk")
-    assert trouble_of(pod(phase="Failed")) == Trouble("PodFailed", "pod p failed: no message")
+    assert trouble_of(evicted) == PodIssue("Evicted", "pod p failed: low on disk")
+    assert trouble_of(pod(phase="Failed")) == PodIssue("PodFailed", "pod p failed: no message")
 
 
 def starting(at: str, **more: Any) -> Object:
@@ -107,9 +107,9 @@ def starting(at: str, **more: Any) -> Object:
 
 def test_a_container_that_starts_is_looked_at_again_when_its_time_is_over() -> None:
     pods = [pod(starting("2026-11-23T11:59:50Z")), pod(starting("2026-11-23T11:59:47Z"))]
-    assert next_trouble(pods, NOW) == 2
+    assert next_issue(pods, NOW) == 2
     assert fails_readiness(starting("2026-11-23T11:59:47Z"), "2026-11-23T12:00:02Z"), "it is, by then"
-    assert next_trouble([pod(starting("2026-11-23T12:30:00Z"))], NOW) == 15, "its clock is ahead"
+    assert next_issue([pod(starting("2026-11-23T12:30:00Z"))], NOW) == 15, "its clock is ahead"
 
 
 def test_a_container_that_initializes_for_long_has_no_readiness_check_to_fail() -> None:
@@ -117,9 +117,9 @@ def test_a_container_that_initializes_for_long_has_no_readiness_check_to_fail() 
         return pod(waiting("PodInitializing"), initContainerStatuses=[starting(at, name="set-up")])
 
     words = "pod p: container set-up is still at work, and the others wait for it"
-    assert trouble_of(initial("2026-11-23T11:59:45Z")) == Trouble("Initializing", words)
+    assert trouble_of(initial("2026-11-23T11:59:45Z")) == PodIssue("Initializing", words)
     assert trouble_of(initial("2026-11-23T11:59:50Z")) is None
-    assert next_trouble([initial("2026-11-23T11:59:50Z")], NOW) == 5
+    assert next_issue([initial("2026-11-23T11:59:50Z")], NOW) == 5
 
 
 def test_nobody_waits_for_what_only_an_event_can_change() -> None:
@@ -131,12 +131,12 @@ def test_nobody_waits_for_what_only_an_event_can_change() -> None:
     ]
     going = pod(starting(at))
     going["metadata"]["deletionTimestamp"] = NOW
-    assert next_trouble([*pods, going], NOW) is None
+    assert next_issue([*pods, going], NOW) is None
 
 
 def test_a_container_that_runs_without_being_ready_is_told_apart_from_a_starting_one() -> None:
     running = container(state={"running": {}}, started=True)
-    assert trouble_of(pod(running)) == Trouble("NotReady", "pod p: container main runs, but its readiness check fails")
+    assert trouble_of(pod(running)) == PodIssue("NotReady", "pod p: container main runs, but its readiness check fails")
     just_now, a_while_ago = "2026-11-23T11:59:50Z", "2026-11-23T11:59:45Z"
     assert trouble_of(pod(container(state={"running": {"startedAt": just_now}}, started=True))) is None
     assert trouble_of(pod(container(state={"running": {"startedAt": a_while_ago}}, started=True))) is not None
@@ -152,8 +152,8 @@ def test_a_ready_container_is_no_trouble_whatever_it_went_through() -> None:
 def test_an_init_container_that_succeeded_is_no_trouble_and_one_that_failed_is() -> None:
     done, failed = container("init", state=ended(0, "Completed")), container("init", state=ended(1))
     assert trouble_of(pod(initContainerStatuses=[done])) is None
-    trouble = trouble_of(pod(waiting("PodInitializing"), initContainerStatuses=[failed]))
-    assert trouble == Trouble("CrashLoopBackOff", "pod p: container init ended with exit code 1")
+    issue = trouble_of(pod(waiting("PodInitializing"), initContainerStatuses=[failed]))
+    assert issue == PodIssue("CrashLoopBackOff", "pod p: container init ended with exit code 1")
 
 
 def test_the_newest_pod_in_trouble_speaks_and_one_that_goes_does_not() -> None:
@@ -161,8 +161,8 @@ def test_the_newest_pod_in_trouble_speaks_and_one_that_goes_does_not() -> None:
     new = pod(waiting("ErrImagePull"), name="new", created="2026-01-02T00:00:00Z")
     going = pod(waiting("ErrImagePull"), name="going", created="2026-01-03T00:00:00Z")
     going["metadata"]["deletionTimestamp"] = "2026-01-04T00:00:00Z"
-    trouble = first_trouble([old, going, new])
-    assert trouble is not None
-    assert "pod new:" in trouble.message
+    issue = first_trouble([old, going, new])
+    assert issue is not None
+    assert "pod new:" in issue.message
     assert first_trouble([going]) is None
     assert first_trouble([]) is None

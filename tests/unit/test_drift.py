@@ -15,7 +15,7 @@ LABELS = {"f:labels": {"f:a": {}}, "f:annotations": {f"f:{APPLIED_ANNOTATION}": 
 
 def manifest(**body: Any) -> Object:
     metadata = {"name": "x", "namespace": "ns", "labels": {"a": "1"}}
-    return field_ownership.stamped({"apiVersion": "v1", "kind": "Thing", "metadata": metadata, **body})
+    return field_ownership.with_applied_hash({"apiVersion": "v1", "kind": "Thing", "metadata": metadata, **body})
 
 
 def live(wanted: Object, *trees: Object, manager: str = FIELD_MANAGER, subresource: str = "") -> tuple[Object, bytes]:
@@ -128,8 +128,8 @@ def test_the_digest_depends_on_content_and_not_on_order() -> None:
 
 def test_the_stamp_is_the_digest_of_the_rest_and_leaves_its_input_alone() -> None:
     plain = {"kind": "Thing", "metadata": {"name": "x", "annotations": {"mine": "1"}}}
-    stamped = field_ownership.stamped(plain)
-    assert field_ownership.stamp(stamped) == field_ownership.digest(plain)
+    stamped = field_ownership.with_applied_hash(plain)
+    assert field_ownership.applied_hash(stamped) == field_ownership.digest(plain)
     assert stamped["metadata"]["annotations"]["mine"] == "1"
     assert APPLIED_ANNOTATION not in plain["metadata"]["annotations"]
 
@@ -137,8 +137,11 @@ def test_the_stamp_is_the_digest_of_the_rest_and_leaves_its_input_alone() -> Non
 def test_extra_keys_of_a_config_map_go() -> None:
     ours = {"kind": "ConfigMap", "data": {"a": "1"}}
     theirs = {"data": {"a": "1", "extra": "2"}, "binaryData": {"blob": "AA=="}}
-    assert field_ownership.foreign(theirs, ours) == {"data": {"extra": None}, "binaryData": {"blob": None}}
-    assert field_ownership.foreign({"data": {"a": "changed"}}, ours) is None
+    assert field_ownership.unmanaged_fields_patch(theirs, ours) == {
+        "data": {"extra": None},
+        "binaryData": {"blob": None},
+    }
+    assert field_ownership.unmanaged_fields_patch({"data": {"a": "changed"}}, ours) is None
 
 
 def deployment(containers: list[str], init: list[str] | None = None, **spec: Any) -> Object:
@@ -149,7 +152,7 @@ def deployment(containers: list[str], init: list[str] | None = None, **spec: Any
 
 
 def test_extra_containers_go() -> None:
-    patch = field_ownership.foreign(deployment(["main", "spy"], ["thief"]), deployment(["main"]))
+    patch = field_ownership.unmanaged_fields_patch(deployment(["main", "spy"], ["thief"]), deployment(["main"]))
     gone = {
         "containers": [{"name": "spy", "$patch": "delete"}],
         "initContainers": [{"name": "thief", "$patch": "delete"}],
@@ -159,8 +162,8 @@ def test_extra_containers_go() -> None:
 
 def test_our_own_containers_and_the_additions_of_others_elsewhere_stay() -> None:
     ours = deployment(["main"], ["first"])
-    assert field_ownership.foreign(deployment(["main"], ["first"], paused=True), ours) is None
-    assert field_ownership.foreign({"spec": {"extra": 1}}, {"kind": "Service", "spec": {}}) is None
+    assert field_ownership.unmanaged_fields_patch(deployment(["main"], ["first"], paused=True), ours) is None
+    assert field_ownership.unmanaged_fields_patch({"spec": {"extra": 1}}, {"kind": "Service", "spec": {}}) is None
 
 
 def test_a_default_that_blocks_recreate_is_taken_out_first() -> None:

@@ -13,7 +13,7 @@ from inventory_operator.api.stack import parse
 from inventory_operator.components.blocker import Turn
 from inventory_operator.components.config_tools import CheckerMissingError
 from inventory_operator.components.user_files import LARGEST_TOGETHER
-from inventory_operator.controller.inputs import Gatherer
+from inventory_operator.controller.inputs import InputCollector
 
 SHOP = Stack("ns", "shop", "uid")
 TARGET = "user-team_rules.yml.rules.yml"
@@ -34,12 +34,12 @@ class FakeChecks:
     prometheus = rules
 
 
-def gatherer(data: dict[str, str] | None, live: dict[str, str] | None = None, **checks: bool) -> Gatherer:
+def collector(data: dict[str, str] | None, live: dict[str, str] | None = None, **checks: bool) -> InputCollector:
     child = SimpleNamespace(obj={"data": live or {}})
     store = SimpleNamespace(of=lambda _: {("ConfigMap", "shop-prometheus"): child} if live is not None else {})
     watcher = SimpleNamespace(data=lambda *_: data)
     unused: Any = None
-    return Gatherer(unused, store, watcher, unused, FakeChecks(**checks))  # type: ignore[arg-type]
+    return InputCollector(unused, store, watcher, unused, FakeChecks(**checks))  # type: ignore[arg-type]
 
 
 def spec(**fields: Any) -> Any:
@@ -47,7 +47,7 @@ def spec(**fields: Any) -> Any:
 
 
 async def test_a_good_file_gets_beside_ours() -> None:
-    files, refused = await gatherer({"rules.yml": "good"}).files(SHOP, spec(**RULES))
+    files, refused = await collector({"rules.yml": "good"}).files(SHOP, spec(**RULES))
     assert files == {"prometheus": {TARGET: "good"}}
     assert refused == []
 
@@ -57,21 +57,21 @@ async def test_a_good_file_gets_beside_ours() -> None:
     [
         ({"rules.yml": "bad"}, "line 1: bad"),
         ({"other.yml": "good"}, "it has no key rules.yml"),
-        (None, "there is no such ConfigMap in the stack's namespace"),
+        (None, "ConfigMap not found"),
     ],
 )
 async def test_of_a_refused_file_the_live_version_stays(data: dict[str, str] | None, words: str) -> None:
-    files, (blocker,) = await gatherer(data, {TARGET: "good"}).files(SHOP, spec(**RULES))
+    files, (blocker,) = await collector(data, {TARGET: "good"}).files(SHOP, spec(**RULES))
     assert files == {"prometheus": {TARGET: "good"}}
     assert (blocker.component, blocker.reason, blocker.turn) == ("prometheus", "InvalidRules", Turn.USER)
     where = "spec.prometheus.additionalRules[0]: ConfigMap team, key rules.yml: "
     assert blocker.message == f"{where}{words}; its last good version stays in use"
-    files, _ = await gatherer(data).files(SHOP, spec(**RULES))
+    files, _ = await collector(data).files(SHOP, spec(**RULES))
     assert files == {}, "there never was a good one"
 
 
 async def test_without_a_program_to_judge_nothing_new_is_taken() -> None:
-    files, (blocker,) = await gatherer({"rules.yml": "good"}, missing=True).files(SHOP, spec(**RULES))
+    files, (blocker,) = await collector({"rules.yml": "good"}, missing=True).files(SHOP, spec(**RULES))
     assert files == {}
     assert "can't be checked: promtool can't be run" in blocker.message
 
@@ -82,7 +82,7 @@ async def test_files_that_are_too_large_together_are_refused_in_their_order() ->
 
     data = {"a.json": board("a"), "b.json": board("b")}
     grafana = {"dashboards": [{"name": "team", "key": key} for key in data]}
-    files, (blocker,) = await gatherer(data).files(SHOP, spec(grafana=grafana))
+    files, (blocker,) = await collector(data).files(SHOP, spec(grafana=grafana))
     assert list(files["grafana"]) == ["user-team_a.json.json"]
     assert blocker.reason == "InvalidDashboard"
     assert "spec.grafana.dashboards[1]" in blocker.message

@@ -47,7 +47,7 @@ def test_what_the_service_counts_in_and_whom_it_lets_in_are_references() -> None
 
 def test_the_secret_of_a_cluster_of_ours_is_waited_for_by_the_service_only() -> None:
     (reference,) = found_in(spec(service={"database": {"cloudNativePG": {}}}))
-    assert (reference.name, reference.keys, reference.made_here) == ("shop-database-app", ("uri",), True)
+    assert (reference.name, reference.keys, reference.created_by_stack) == ("shop-database-app", ("uri",), True)
 
 
 TOKENS = Reference("service", "tokens", (), "path", shape=TOKEN_KEY)
@@ -57,7 +57,7 @@ TOKENS = Reference("service", "tokens", (), "path", shape=TOKEN_KEY)
     ("data", "words"),
     [
         ({"till-1.read": "eA==", "admin.Bob.admin": "eA=="}, None),
-        (None, "there is no Secret tokens in the stack's namespace"),
+        (None, 'Secret "tokens" not found'),
         ({}, "Secret tokens is empty: expected at least one NAME.SCOPE with the scope read, write or admin"),
         ({"a.read": "eA==", "b.write": ""}, "Secret tokens has no value under key b.write"),
         (
@@ -71,7 +71,7 @@ TOKENS = Reference("service", "tokens", (), "path", shape=TOKEN_KEY)
     ],
 )
 def test_what_a_secret_of_any_keys_lacks(data: dict[str, str] | None, words: str | None) -> None:
-    assert TOKENS.lacks(data) == words
+    assert TOKENS.missing_reason(data) == words
 
 
 def test_what_is_used_of_a_secret() -> None:

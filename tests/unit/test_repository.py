@@ -166,9 +166,10 @@ def test_conditions_and_reasons_are_described() -> None:
     page = (ROOT / "docs/status.md").read_text("utf-8")
     assert [name for name in status_conditions.CONDITIONS if name not in page] == []
     text = "".join(path.read_text("utf-8") for path in modules("operator/inventory_operator/"))
-    calls = r"(?:_BlockedError|Problem|Trouble|Failure)\((?:\s*component,\s*child,)?\s*\"(\w+)\""
+    # A reason is the first word with a capital letter among the arguments, or stands before whose turn it is.
+    calls = r"(?:NotOursError|PodIssue|Blocker)\((?:[^()]|\([^()]*\))*?\"([A-Z]\w+)\"|reason, turn = \"(\w+)\""
     conditions = r"_Condition\((?:name|\"\w+\"), (?:status|\"\w+\"), \"(\w+)\""
-    reasons = {*re.findall(calls, text), *re.findall(conditions, text), "ApplyFailed"}
+    reasons = {"".join(found) for found in re.findall(calls, text)} | {*re.findall(conditions, text)}
     assert {"NameTaken", "MissingReference", "OOMKilled", "NotReachable", "Paused"} <= reasons
     assert [reason for reason in sorted(reasons) if f"`{reason}`" not in page] == []
 

@@ -246,7 +246,7 @@ def test_the_kind_of_database_is_named() -> None:
 
 @pytest.mark.parametrize("served", [True, False])
 def test_a_database_that_can_not_be_made_is_not_available_whatever_the_pods_say(served: bool) -> None:
-    blockers = cloudnativepg.blockers(meta.names(STACK), "there is no Secret shop-database-app", served=served)
+    blockers = cloudnativepg.blockers(meta.names(STACK), 'Secret "shop-database-app" not found', served=served)
     ours = {"service": {"database": {"cloudNativePG": {}}}}
     found = summary(*HEALTHY, spec=ours, blockers=blockers)
     reason = "WaitingForDatabase" if served else "CloudNativePGMissing"

@@ -10,7 +10,7 @@ import yaml
 from tests.framework.rendered import stack
 
 from inventory_operator.api.stack import parse
-from inventory_operator.components.user_files import JOBS, dashboard_complaint, scrape_complaint, user_files
+from inventory_operator.components.user_files import JOBS, dashboard_error, scrape_config_error, user_files
 
 BOARD = {"title": "Orders", "uid": "orders"}
 
@@ -46,7 +46,7 @@ def test_dashboards_of_no_grafana_are_nobodys() -> None:
     [
         (jobs(basic_auth={"username": "a", "password_file": "/etc/prometheus/secrets/x/password"}), None),
         ("scrape_configs: []", None),
-        ("scrape_configs: [", "is no YAML"),
+        ("scrape_configs: [", "is not valid YAML"),
         ("- job_name: a", "expected one field, scrape_configs"),
         (jobs() + "rule_files: [/etc/passwd]\n", "expected one field, scrape_configs"),
         (jobs(basic_auth={"username": "a", "password": "hunter2"}), "use password_file"),
@@ -61,27 +61,27 @@ def test_dashboards_of_no_grafana_are_nobodys() -> None:
     ],
 )
 def test_scrape_jobs(text: str, words: str | None) -> None:
-    complaint = scrape_complaint(text, set(JOBS))
+    complaint = scrape_config_error(text, set(JOBS))
     assert complaint is None if words is None else complaint is not None and words in complaint
     assert "hunter2" not in str(complaint)
 
 
 def test_a_path_that_climbs_out_of_the_folder_is_no_file_below_it() -> None:
     text = jobs(authorization={"credentials_file": "/etc/prometheus/secrets/../../../var/run/secrets/token"})
-    assert "expected a file below" in str(scrape_complaint(text, set()))
+    assert "expected a file below" in str(scrape_config_error(text, set()))
 
 
 def test_a_job_of_an_earlier_file_is_taken() -> None:
     taken: set[str] = set()
-    assert scrape_complaint(jobs(), taken) is None
-    assert "is taken already" in str(scrape_complaint(jobs(), taken))
+    assert scrape_config_error(jobs(), taken) is None
+    assert "is taken already" in str(scrape_config_error(jobs(), taken))
 
 
 @pytest.mark.parametrize(
     ("board", "words"),
     [
         (BOARD, None),
-        ("not json", "is no JSON"),
+        ("not json", "is not valid JSON"),
         ([], "an object with a title"),
         ({"uid": "a"}, "an object with a title"),
         ({"title": "a"}, "expected a uid"),
@@ -91,11 +91,11 @@ def test_a_job_of_an_earlier_file_is_taken() -> None:
     ],
 )
 def test_dashboards(board: Any, words: str | None) -> None:
-    complaint = dashboard_complaint(board if isinstance(board, str) else json.dumps(board), set())
+    complaint = dashboard_error(board if isinstance(board, str) else json.dumps(board), set())
     assert complaint is None if words is None else complaint is not None and words in complaint
 
 
 def test_two_dashboards_of_one_uid() -> None:
     taken: set[str] = set()
-    assert dashboard_complaint(json.dumps(BOARD), taken) is None
-    assert "silently replace" in str(dashboard_complaint(json.dumps(BOARD), taken))
+    assert dashboard_error(json.dumps(BOARD), taken) is None
+    assert "silently replace" in str(dashboard_error(json.dumps(BOARD), taken))

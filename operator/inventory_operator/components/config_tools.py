@@ -25,7 +25,7 @@ class CheckerMissingError(Exception):
     """A program that judges configuration can't be run."""
 
 
-class Checks:
+class ConfigChecker:
     """Judges texts: None is good, else a sentence of the program that will read it."""
 
     def __init__(self, promtool: str = "promtool", amtool: str = "amtool") -> None:
@@ -74,10 +74,10 @@ async def _run(command: list[str], name: str, text: str) -> str | None:
             process.kill()
             await process.wait()
             return f"{command[0]} did not come to an end within {SECONDS:.0f} s"
-        return None if process.returncode == 0 else complaint(said.decode(errors="replace"))
+        return None if process.returncode == 0 else problem(said.decode(errors="replace"))
 
 
-def complaint(said: str) -> str:
+def problem(said: str) -> str:
     """Return what a program's output says is wrong, on one line: without its frame, and each thing once."""
     lines = dict.fromkeys(_FRAME.sub("", line).strip() for line in said.splitlines() if not _LOG.match(line))
     return " ".join(line for line in lines if line)[:_LONGEST] or "refused without a word"

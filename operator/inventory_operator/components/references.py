@@ -35,7 +35,7 @@ class Reference:
     #: What every key looks like, where `keys` is empty: a pattern, and the words for it.
     shape: tuple[str, str] = ("", "")
     #: Whether it comes of what the stack itself applies, so that nothing but its component waits for it.
-    made_here: bool = False
+    created_by_stack: bool = False
     #: Whether pods read it as files again and again: they start without it, and a change restarts nothing.
     mounted: bool = False
 
@@ -48,10 +48,10 @@ class Reference:
         """Return the part of the Secret's `data` that the component starts with."""
         return {key: data[key] for key in (self.keys or data) if key in data}
 
-    def lacks(self, data: Mapping[str, str] | None) -> str | None:
-        """Return what the Secret lacks, in words; None when it is complete. `data` is None where there is none."""
+    def missing_reason(self, data: Mapping[str, str] | None) -> str | None:
+        """Return what is missing, in words; None when it is complete. `data` is None where there is no Secret."""
         if data is None:
-            return f"there is no Secret {self.name} in the stack's namespace"
+            return f'Secret "{self.name}" not found'
         if empty := [key for key in (self.keys or sorted(data)) if not data.get(key)]:
             return f"Secret {self.name} has no value under key {empty[0]}"
         pattern, words = self.shape
@@ -83,7 +83,7 @@ def _of_the_service(service: Service, names: Names) -> Iterator[Reference]:
         yield Reference("service", ref.name, (ref.key,), "spec.service.database.external.secretKeyRef")
     if service.database.cloud_native_pg:
         path = "spec.service.database.cloudNativePG"
-        yield Reference("service", names.database_secret, ("uri",), path, made_here=True)
+        yield Reference("service", names.database_secret, ("uri",), path, created_by_stack=True)
     if service.rate_limit_store:
         ref = service.rate_limit_store.secret_key_ref
         yield Reference("service", ref.name, (ref.key,), "spec.service.rateLimitStore.secretKeyRef")

@@ -79,7 +79,7 @@ def _files(kind: Kind, component: str, path: str, refs: tuple[ConfigMapKeyRef, .
         yield UserFile(kind, component, ref.name, ref.key, f"{path}[{index}]")
 
 
-def scrape_complaint(text: str, taken: set[str]) -> str | None:
+def scrape_config_error(text: str, taken: set[str]) -> str | None:
     """Return what is wrong with a file of scrape jobs beside its syntax, or None; adds its jobs to `taken`.
 
     What promtool can't know: which jobs there are already, and that our ConfigMap must not hold a secret.
@@ -87,12 +87,12 @@ def scrape_complaint(text: str, taken: set[str]) -> str | None:
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        return f"is no YAML: {' '.join(str(error).split())[:200]}"
+        return f"is not valid YAML: {' '.join(str(error).split())[:200]}"
     if not isinstance(content, dict) or content.keys() != {"scrape_configs"}:
         return "expected one field, scrape_configs, with a list of jobs"
     jobs = content["scrape_configs"] or []
-    if complaint := next(_indiscreet(jobs), None):
-        return complaint
+    if problem := next(_plain_text_secrets(jobs), None):
+        return problem
     names = [str(job.get("job_name")) for job in jobs if isinstance(job, dict)]
     if again := next((name for name in names if name in taken or names.count(name) > 1), None):
         return f"job_name {_shown(again)} is taken already"
@@ -100,10 +100,10 @@ def scrape_complaint(text: str, taken: set[str]) -> str | None:
     return None
 
 
-def _indiscreet(node: Any) -> Iterator[str]:
+def _plain_text_secrets(node: Any) -> Iterator[str]:
     if isinstance(node, list):
         for item in node:
-            yield from _indiscreet(item)
+            yield from _plain_text_secrets(item)
     elif isinstance(node, dict):
         for name, value in node.items():
             if name in SECRET_FIELDS and isinstance(value, str):
@@ -111,15 +111,15 @@ def _indiscreet(node: Any) -> Iterator[str]:
                 yield f"{name} is a secret, which a ConfigMap must not hold: {advice}"
             elif str(name).endswith("_file") and not posixpath.normpath(str(value)).startswith(SECRETS_FOLDER):
                 yield f"{name}: expected a file below {SECRETS_FOLDER}, got {_shown(value)}"
-            yield from _indiscreet(value)
+            yield from _plain_text_secrets(value)
 
 
-def dashboard_complaint(text: str, taken: set[str]) -> str | None:
+def dashboard_error(text: str, taken: set[str]) -> str | None:
     """Return why Grafana would not take a dashboard, or one of ours would suffer, or None; adds its uid to `taken`."""
     try:
         board = json.loads(text)
     except ValueError as error:
-        return f"is no JSON: {error}"
+        return f"is not valid JSON: {error}"
     if not isinstance(board, dict) or not isinstance(board.get("title"), str) or not board["title"]:
         return "expected a dashboard as Grafana exports it, an object with a title"
     if "apiVersion" in board or "elements" in board:

@@ -14,7 +14,7 @@ import structlog
 from inventory_operator.api.metadata import COMPONENT_LABEL, CONFIG_ANNOTATION, UID_LABEL, Stack
 from inventory_operator.cache.store import Child, ChildId, Store, version
 from inventory_operator.components.blocker import Blocker, ObjectId, Turn
-from inventory_operator.controller.apply_state import Memory
+from inventory_operator.controller.apply_state import ApplyState
 from inventory_operator.controller.generated_secrets import is_generated, split_values
 from inventory_operator.controller.ownership import NotOursError, check_claim, is_prunable
 from inventory_operator.kube import field_ownership
@@ -43,11 +43,11 @@ class Applier:
 
     cluster: Cluster
     store: Store
-    _memory: dict[Key, dict[ChildId, Memory]] = field(default_factory=dict)
+    _states: dict[Key, dict[ChildId, ApplyState]] = field(default_factory=dict)
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a stack that is gone."""
-        self._memory.pop(key, None)
+        self._states.pop(key, None)
 
     async def create_secrets(self, stack: Stack, desired: Iterable[Object]) -> list[Blocker]:
         """Create the generated Secrets that are missing; one that is there keeps its data for ever."""
@@ -153,24 +153,24 @@ class Applier:
     async def _apply_object(self, stack: Stack, manifest: Object) -> None:
         key, child_id = (stack.namespace, stack.name), object_id(manifest)
         values, manifest = split_values(manifest)
-        manifest = field_ownership.stamped(manifest)
-        memory = self._memory.setdefault(key, {}).setdefault(child_id, Memory())
+        manifest = field_ownership.with_applied_hash(manifest)
+        apply_state = self._states.setdefault(key, {}).setdefault(child_id, ApplyState())
         live = self.store.of(key).get(child_id) or await self._look(manifest)
         if live is None:
-            await self._create(manifest, values, memory)
+            await self._create(manifest, values, apply_state)
             return
-        if memory.verified == (live.version, field_ownership.stamp(manifest)):
+        if apply_state.verified == (live.version, field_ownership.applied_hash(manifest)):
             return
         check_claim(live.obj, stack)
-        unchanged = field_ownership.in_sync(live.obj, live.owned, manifest) or memory.applied == (
-            field_ownership.stamp(manifest),
+        unchanged = field_ownership.in_sync(live.obj, live.owned, manifest) or apply_state.applied == (
+            field_ownership.applied_hash(manifest),
             live.owned,
         )
-        strangers = field_ownership.foreign(live.obj, manifest)
-        if unchanged and not strangers:
-            memory.verified = (live.version, field_ownership.stamp(manifest))
+        unmanaged = field_ownership.unmanaged_fields_patch(live.obj, manifest)
+        if unchanged and not unmanaged:
+            apply_state.verified = (live.version, field_ownership.applied_hash(manifest))
         else:
-            await self._write(live, manifest, strangers, memory, unchanged=unchanged)
+            await self._write(live, manifest, unmanaged, apply_state, unchanged=unchanged)
 
     async def _look(self, manifest: Object) -> Child | None:
         """Ask for an object that the watches do not show: it may lack our labels."""
@@ -178,43 +178,45 @@ class Applier:
         found = await self.cluster.get(of(manifest), metadata["name"], metadata.get("namespace"))
         return Child(found, field_ownership.owned_fields(found)) if found else None
 
-    async def _create(self, manifest: Object, values: Object | None, memory: Memory) -> None:
-        memory.raise_if_refused(field_ownership.stamp(manifest), b"")
+    async def _create(self, manifest: Object, values: Object | None, apply_state: ApplyState) -> None:
+        apply_state.raise_if_backing_off(field_ownership.applied_hash(manifest), b"")
         try:
             if values is None:
                 answer = await self.cluster.apply(manifest)
             else:
                 answer = await self.cluster.create(manifest | {"data": values})
         except ApiError as error:
-            memory.failed(field_ownership.stamp(manifest), b"", error)
+            apply_state.failed(field_ownership.applied_hash(manifest), b"", error)
             raise
-        self._accepted(memory, manifest, answer)
+        self._accepted(apply_state, manifest, answer)
 
     async def _write(
-        self, live: Child, manifest: Object, strangers: Object | None, memory: Memory, *, unchanged: bool
+        self, live: Child, manifest: Object, unmanaged: Object | None, apply_state: ApplyState, *, unchanged: bool
     ) -> None:
         state = _state(live)
-        memory.raise_if_refused(field_ownership.stamp(manifest), state)
+        apply_state.raise_if_backing_off(field_ownership.applied_hash(manifest), state)
         answer = live.obj
         try:
             if not unchanged:
                 if patch := field_ownership.blocking_default(live.obj, manifest):
                     await self.cluster.patch(manifest, patch, MERGE)
                 answer = await self.cluster.apply(manifest)
-            if strangers:
-                answer = await self.cluster.patch(manifest, strangers)
+            if unmanaged:
+                answer = await self.cluster.patch(manifest, unmanaged)
         except ApiError as error:
-            memory.failed(field_ownership.stamp(manifest), state, error)
+            apply_state.failed(field_ownership.applied_hash(manifest), state, error)
             raise
-        self._accepted(memory, manifest, answer)
+        self._accepted(apply_state, manifest, answer)
 
-    def _accepted(self, memory: Memory, manifest: Object, answer: Object) -> None:
-        memory.succeeded(field_ownership.stamp(manifest), field_ownership.owned_fields(answer), version(answer))
+    def _accepted(self, apply_state: ApplyState, manifest: Object, answer: Object) -> None:
+        apply_state.succeeded(
+            field_ownership.applied_hash(manifest), field_ownership.owned_fields(answer), version(answer)
+        )
         self.store.observe(answer)
         log.info("applied", child="/".join(object_id(manifest)))
 
     def _retry_seconds(self, stack: Stack, manifest: Object) -> float:
-        return self._memory[stack.namespace, stack.name][object_id(manifest)].retry_seconds
+        return self._states[stack.namespace, stack.name][object_id(manifest)].retry_seconds
 
 
 def _first_line(error: Exception) -> str:

@@ -20,33 +20,33 @@ _MAX_DOUBLINGS = 12
 
 
 @dataclass(slots=True)
-class Memory:
-    """The last word of the API server about one child; `stamp` is the digest of a manifest."""
+class ApplyState:
+    """The last word of the API server about one child; `applied_hash` is the digest of a manifest."""
 
-    #: (resource version, stamp) that was compared and found in sync.
+    #: (resource version, applied_hash) that was compared and found in sync.
     verified: tuple[int, str] | None = None
-    #: (stamp, our managed fields) right after our last apply: what the API server made of it, whatever it dropped.
+    #: (applied_hash, our managed fields) right after our last apply: what the API server made of it.
     applied: tuple[str, bytes] | None = None
     _refused: tuple[str, bytes, ApiError] | None = None
     _refusals: int = 0
     _not_before: float = 0.0
 
-    def succeeded(self, stamp: str, owned: bytes, version: int) -> None:
+    def succeeded(self, applied_hash: str, owned: bytes, version: int) -> None:
         """Remember that a write was accepted."""
-        self.applied = (stamp, owned)
-        self.verified = (version, stamp)
+        self.applied = (applied_hash, owned)
+        self.verified = (version, applied_hash)
         self._refused, self._refusals = None, 0
 
-    def failed(self, stamp: str, state: bytes, error: ApiError) -> None:
+    def failed(self, applied_hash: str, state: bytes, error: ApiError) -> None:
         """Remember that a write was refused; `state` is what of the live object the refusal may depend on."""
         pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS[error.permanent] * 2**self._refusals)
         self._refusals = min(self._refusals + 1, _MAX_DOUBLINGS)
-        self._refused = (stamp, state, error)
+        self._refused = (applied_hash, state, error)
         self._not_before = time.monotonic() + pause
 
-    def raise_if_refused(self, stamp: str, state: bytes) -> None:
+    def raise_if_backing_off(self, applied_hash: str, state: bytes) -> None:
         """Raise the remembered ApiError instead of sending the same write for the same object again so soon."""
-        if self._refused and self._refused[:2] == (stamp, state) and time.monotonic() < self._not_before:
+        if self._refused and self._refused[:2] == (applied_hash, state) and time.monotonic() < self._not_before:
             raise self._refused[2]
 
     @property

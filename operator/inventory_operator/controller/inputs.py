@@ -17,8 +17,8 @@ from inventory_operator.components.user_files import (
     JOBS,
     LARGEST_TOGETHER,
     UserFile,
-    dashboard_complaint,
-    scrape_complaint,
+    dashboard_error,
+    scrape_config_error,
     user_files,
 )
 from inventory_operator.kube.kinds import NAMESPACES
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from inventory_operator.api.stack import Spec
     from inventory_operator.cache.reference_watcher import ReferenceWatcher
     from inventory_operator.cache.store import Store
-    from inventory_operator.components.config_tools import Checks
+    from inventory_operator.components.config_tools import ConfigChecker
     from inventory_operator.kube.client import Cluster
     from inventory_operator.settings import Settings
 
@@ -41,14 +41,14 @@ Files = dict[str, dict[str, str]]
 
 
 @dataclass(slots=True)
-class Gatherer:
+class InputCollector:
     """Everything that facts come from."""
 
     cluster: Cluster
     store: Store
     watcher: ReferenceWatcher
     settings: Settings
-    checks: Checks
+    checker: ConfigChecker
     _namespace_uids: dict[str, str] = field(default_factory=dict)
 
     def forget(self, namespace: str) -> None:
@@ -80,11 +80,11 @@ class Gatherer:
         sizes: dict[str, int] = {}
         for file in user_files(spec):
             text = (self.watcher.data(*_at(stack, file)) or {}).get(file.key)
-            complaint = await self._complaint(stack, file, text, taken)
-            if not complaint and sizes.get(file.component, 0) + len(text or "") > LARGEST_TOGETHER:
-                complaint = f"is too large: all such files together hold at most {LARGEST_TOGETHER:,} characters"
-            if complaint:
-                refused.append(_refusal(file, complaint))
+            problem = await self._complaint(stack, file, text, taken)
+            if not problem and sizes.get(file.component, 0) + len(text or "") > LARGEST_TOGETHER:
+                problem = f"is too large: all such files together hold at most {LARGEST_TOGETHER:,} characters"
+            if problem:
+                refused.append(_refusal(file, problem))
                 text = self._live(stack, file)
             if text is not None:
                 files.setdefault(file.component, {})[file.target] = text
@@ -97,11 +97,11 @@ class Gatherer:
         if text is None:
             return _missing(file, self.watcher.data(*_at(stack, file)))
         if file.kind == "dashboard":
-            return dashboard_complaint(text, taken["dashboard"])
+            return dashboard_error(text, taken["dashboard"])
         try:
             if file.kind == "rules":
-                return await self.checks.rules(text)
-            return scrape_complaint(text, taken["scrape"]) or await self.checks.prometheus(text)
+                return await self.checker.rules(text)
+            return scrape_config_error(text, taken["scrape"]) or await self.checker.prometheus(text)
         except CheckerMissingError as error:
             return f"can't be checked: {error}"
 
@@ -147,10 +147,10 @@ def _at(stack: meta.Stack, file: UserFile) -> tuple[str, str, str]:
 
 def _missing(file: UserFile, data: Mapping[str, str] | None) -> str:
     if data is None:
-        return "there is no such ConfigMap in the stack's namespace"
+        return "ConfigMap not found"
     return f"it has no key {file.key}"
 
 
-def _refusal(file: UserFile, complaint: str) -> Blocker:
-    message = f"{file.path}: ConfigMap {file.name}, key {file.key}: {complaint}; its last good version stays in use"
+def _refusal(file: UserFile, problem: str) -> Blocker:
+    message = f"{file.path}: ConfigMap {file.name}, key {file.key}: {problem}; its last good version stays in use"
     return Blocker(file.wanted, file.component, _REASONS[file.kind], message, Turn.USER, LOOK_AGAIN_SECONDS)

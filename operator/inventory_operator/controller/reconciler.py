@@ -25,7 +25,7 @@ from inventory_operator.kube import events
 from inventory_operator.kube.client import TRANSIENT, ApiError, Cluster
 from inventory_operator.manifests.render import render
 from inventory_operator.status import conditions
-from inventory_operator.status.pods import next_trouble
+from inventory_operator.status.pods import next_issue
 
 if TYPE_CHECKING:
     from inventory_operator.api.metadata import Key
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from inventory_operator.components.alertmanager_reload import Reloader
     from inventory_operator.components.cloudnativepg import ClusterWatch
     from inventory_operator.controller.applier import Applier
-    from inventory_operator.controller.inputs import Gatherer
+    from inventory_operator.controller.inputs import InputCollector
     from inventory_operator.controller.workqueue import Queue
     from inventory_operator.settings import Settings
 
@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 Object = dict[str, Any]
 #: A Secret that is missing comes as an event; this is for what a watch missed.
-LACK_SECONDS = 300.0
+MISSING_SECONDS = 300.0
 NOT_PERMITTED = "container metrics: NotPermitted (a single-namespace install may not read the kubelet)"
 
 
@@ -57,7 +57,7 @@ class Reconciler:
     settings: Settings
     applier: Applier
     clusters: ClusterWatch
-    gatherer: Gatherer
+    collector: InputCollector
     reloader: Reloader
 
     async def __call__(self, key: Key) -> None:
@@ -93,7 +93,7 @@ class Reconciler:
             # Owner references and garbage collection do the rest: a stack has no finalizer.
             self.applier.forget(key)
             # Nothing else lives longer than its stacks: a namespace of this name may come back as another.
-            self.gatherer.forget(key[0])
+            self.collector.forget(key[0])
             self.reloader.forget(key)
             await self.watcher.want(key, ())
             self.queue.forget(key)
@@ -112,7 +112,7 @@ class Reconciler:
         now = _now()
         await self._report(raw, spec, blockers, now)
         pods = [child.obj for (kind, _), child in self.store.of(key).items() if kind == "Pod"]
-        return self._settle(key, blockers, again, next_trouble(pods, now))
+        return self._settle(key, blockers, again, next_issue(pods, now))
 
     def _settle(self, key: Key, blockers: list[Blocker], *looks: float | None) -> str:
         """Decide when this stack comes again without a change of anything: the soonest of `looks`, in seconds."""
@@ -129,13 +129,13 @@ class Reconciler:
         self, stack: meta.Stack, spec: Spec, wanted: tuple[Reference, ...], missing: list[Blocker]
     ) -> tuple[list[Blocker], float | None]:
         """Apply the children but what is held back; return what else is, and in how many seconds to look again."""
-        files, blockers = await self.gatherer.files(stack, spec)
-        facts = await self.gatherer.facts(stack, spec, wanted, files)
+        files, blockers = await self.collector.files(stack, spec)
+        facts = await self.collector.facts(stack, spec, wanted, files)
         desired = render(stack, spec, facts)
         blockers += await self.applier.create_secrets(stack, desired)
-        if (complete := await self.gatherer.facts(stack, spec, wanted, files)) != facts:
+        if (complete := await self.collector.facts(stack, spec, wanted, files)) != facts:
             desired = render(stack, spec, complete)
-        blockers += await validate_rendered_config(self.gatherer.checks, spec, desired)
+        blockers += await validate_rendered_config(self.collector.checker, spec, desired)
         blocked = {blocker.target for blocker in (*missing, *blockers)}
         applied, refused = await self.applier.apply(stack, desired, blocked | _without_digests(stack, blocked, desired))
         await self.applier.prune(stack, desired)
@@ -152,18 +152,18 @@ class Reconciler:
         """Return a Blocker for each Secret that is not there: of the pods that need it, or of nothing but itself."""
         names, found = meta.names(stack), []
         for one in wanted:
-            lack = self._lack(stack, one)
-            if lack and not one.made_here:
+            missing = self._missing_reason(stack, one)
+            if missing and not one.created_by_stack:
                 target = one.wanted if one.mounted else ("Deployment", getattr(names, one.component))
-                message = f"{one.path}: {lack}"
-                found.append(Blocker(target, one.component, "MissingReference", message, Turn.USER, LACK_SECONDS))
+                message = f"{one.path}: {missing}"
+                found.append(Blocker(target, one.component, "MissingReference", message, Turn.USER, MISSING_SECONDS))
         if spec.service.database.cloud_native_pg:
-            lacks = (self._lack(stack, one) for one in wanted if one.made_here)
-            found += cloudnativepg.blockers(names, next(lacks, None), served=self.clusters.served)
+            reasons = (self._missing_reason(stack, one) for one in wanted if one.created_by_stack)
+            found += cloudnativepg.blockers(names, next(reasons, None), served=self.clusters.served)
         return found
 
-    def _lack(self, stack: meta.Stack, reference: Reference) -> str | None:
-        return reference.lacks(self.watcher.data("Secret", stack.namespace, reference.name))
+    def _missing_reason(self, stack: meta.Stack, reference: Reference) -> str | None:
+        return reference.missing_reason(self.watcher.data("Secret", stack.namespace, reference.name))
 
     async def _report(self, raw: Object, spec: Spec | None, blockers: list[Blocker], now: str) -> None:
         """Write the status where it changed, and an Event for each transition."""

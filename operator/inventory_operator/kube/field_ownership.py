@@ -29,15 +29,15 @@ def digest(manifest: Mapping[str, Any]) -> str:
     return hashlib.blake2b(orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()
 
 
-def stamped(manifest: Object) -> Object:
+def with_applied_hash(manifest: Object) -> Object:
     """Return `manifest` with the annotation that holds its own digest."""
     metadata = manifest["metadata"]
     annotations = metadata.get("annotations", {}) | {APPLIED_ANNOTATION: digest(manifest)}
     return manifest | {"metadata": metadata | {"annotations": annotations}}
 
 
-def stamp(manifest: Object) -> str:
-    """Return the digest that `stamped` wrote into `manifest`."""
+def applied_hash(manifest: Object) -> str:
+    """Return the digest that `with_applied_hash` wrote into `manifest`."""
     return str(manifest["metadata"]["annotations"][APPLIED_ANNOTATION])
 
 
@@ -53,8 +53,8 @@ def owned_fields(obj: Object) -> bytes:
 
 
 def in_sync(live: Object, owned: bytes, manifest: Object) -> bool:
-    """Return whether `live` still is what applying `manifest` (stamped) made it."""
-    if live["metadata"].get("annotations", {}).get(APPLIED_ANNOTATION) != stamp(manifest):
+    """Return whether `live` still is what applying `manifest` (with_applied_hash) made it."""
+    if live["metadata"].get("annotations", {}).get(APPLIED_ANNOTATION) != applied_hash(manifest):
         return False
     trees = orjson.loads(zlib.decompress(owned))
     body = {key: value for key, value in manifest.items() if key not in _IDENTITY}
@@ -92,7 +92,7 @@ def _item_trees(trees: list[Any], item: Any) -> list[Any]:
     return found
 
 
-def foreign(live: Object, manifest: Object) -> Object | None:
+def unmanaged_fields_patch(live: Object, manifest: Object) -> Object | None:
     """Return the strategic merge patch that takes out what others added and we do not tolerate; None if nothing.
 
     Those are keys of our ConfigMaps (a rule file, a dashboard) and containers of our pods; any other addition stays.

@@ -70,22 +70,22 @@ class _NoProgress(kopf.ProgressStorage):
 
 def registry(connection: Connection, store: Store, settings: Settings) -> kopf.OperatorRegistry:
     """Return every handler, bound to this connection and this store."""
-    doors = kopf.OperatorRegistry()
+    handlers = kopf.OperatorRegistry()
 
-    @kopf.on.login(registry=doors)
+    @kopf.on.login(registry=handlers)
     async def login(**_: Any) -> kopf.AiohttpSession:
         return kopf.AiohttpSession(server=connection.server, aiohttp_session=connection.session(KOPF_CONNECTIONS))
 
-    def door(resource: Resource, **filters: Any) -> None:
-        @kopf.on.event(resource.group, resource.version, resource.plural, registry=doors, **filters)
-        async def seen(event: Any, **_: Any) -> None:
+    def watch(resource: Resource, **filters: Any) -> None:
+        @kopf.on.event(resource.group, resource.version, resource.plural, registry=handlers, **filters)
+        async def on_event(event: Any, **_: Any) -> None:
             obj = {**event["object"], "apiVersion": resource.api_version, "kind": resource.kind}
             store.observe(obj, gone=event["type"] == "DELETED")
 
-    door(STACKS)
+    watch(STACKS)
     for child in watched(clusterwide=settings.clusterwide):
-        door(child, labels={STACK_LABEL: kopf.PRESENT})
-    return doors
+        watch(child, labels={STACK_LABEL: kopf.PRESENT})
+    return handlers
 
 
 def operator_settings(settings: Settings) -> kopf.OperatorSettings:

@@ -21,9 +21,9 @@ from inventory_operator.cache.reference_watcher import ReferenceWatcher
 from inventory_operator.cache.store import Store
 from inventory_operator.components.alertmanager_reload import Reloader
 from inventory_operator.components.cloudnativepg import ClusterWatch
-from inventory_operator.components.config_tools import Checks
+from inventory_operator.components.config_tools import ConfigChecker
 from inventory_operator.controller.applier import Applier
-from inventory_operator.controller.inputs import Gatherer
+from inventory_operator.controller.inputs import InputCollector
 from inventory_operator.controller.reconciler import Reconciler
 from inventory_operator.controller.workqueue import Queue
 from inventory_operator.kube import permissions
@@ -196,9 +196,9 @@ async def run(settings: Settings) -> bool:
     store = Store(queue.add)
     watcher = ReferenceWatcher(cluster, queue.add)
     clusters = ClusterWatch(cluster, store, settings.namespace, lambda: queue.add_all(store.stacks))
-    gatherer = Gatherer(cluster, store, watcher, settings, Checks())
+    collector = InputCollector(cluster, store, watcher, settings, ConfigChecker())
     applier = Applier(cluster, store)
-    reconciler = Reconciler(cluster, store, queue, watcher, settings, applier, clusters, gatherer, Reloader())
+    reconciler = Reconciler(cluster, store, queue, watcher, settings, applier, clusters, collector, Reloader())
     lease = Lease(cluster, settings)
     app = App(connection, settings, cluster, store, queue, watcher, reconciler, lease, clusters, stop)
     return await app.run()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from inventory_operator.api import metadata as meta
 from inventory_operator.components.blocker import Blocker, Turn
-from inventory_operator.status.pods import fails_readiness, pods_trouble, rollout, staying
+from inventory_operator.status.pods import fails_readiness, not_terminating, pods_issue, rollout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -115,7 +115,7 @@ def _component(component: str, observed: Observed, now: str) -> _Condition:
     blockers = _blockers(observed, component)
     deployments = _of(observed, component, "Deployment")
     if not deployments:
-        reason, message = (blockers[0].reason, blockers[0].message) if blockers else ("Creating", "not made yet")
+        reason, message = (blockers[0].reason, blockers[0].message) if blockers else ("Creating", "not created yet")
         return _Condition(name, "False", reason, message, settled=False)
     pods = rollout(deployments)
     status = "True" if pods.available >= pods.wanted else "False"
@@ -125,8 +125,8 @@ def _component(component: str, observed: Observed, now: str) -> _Condition:
     if status == "True" and pods.complete:
         note = observed.notes.get(component)
         return _Condition(name, status, "Available", f"{counted}; {note}" if note else counted)
-    if trouble := pods_trouble(_of(observed, component, "Pod"), now):
-        return _Condition(name, status, trouble.reason, f"{counted}; {trouble.message}", settled=False)
+    if issue := pods_issue(_of(observed, component, "Pod"), now):
+        return _Condition(name, status, issue.reason, f"{counted}; {issue.message}", settled=False)
     for condition in (one for each in deployments for one in each.get("status", {}).get("conditions", ())):
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             message = f"{counted}; {condition['message'][:300]}"
@@ -143,7 +143,7 @@ def _blockers(observed: Observed, component: str) -> list[Blocker]:
 def _database(observed: Observed, now: str) -> list[_Condition]:
     """Return the database as the service's readiness shows it: /readyz answers 200 only when the database does."""
     name = "DatabaseAvailable"
-    pods = staying(_of(observed, "service", "Pod"))
+    pods = not_terminating(_of(observed, "service", "Pod"))
     if not pods and observed.spec is None:
         return []
     kind = _database_kind(observed.spec)
@@ -202,7 +202,7 @@ def _overall(observed: Observed, components: Sequence[_Condition]) -> list[_Cond
 def _stalled(problem: Blocker | None) -> _Condition:
     if problem:
         return _Condition("Stalled", "True", problem.reason, problem.message)
-    return _Condition("Stalled", "False", "Progressing", "nothing waits for a person")
+    return _Condition("Stalled", "False", "Progressing", "no user action required")
 
 
 def _stamped(condition: _Condition, previous: Mapping[str, str], generation: int, now: str) -> Object:

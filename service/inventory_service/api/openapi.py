@@ -42,7 +42,7 @@ _MEANINGS: Final = {
     422: "The Idempotency-Key was used for another request.",
     428: "The settings require If-Match of this request.",
     429: "There were too many requests; Retry-After tells when to come again.",
-    503: "The service can't answer for now; Retry-After tells when to come again.",
+    503: "The service is temporarily unavailable; Retry-After tells when to retry.",
 }
 
 

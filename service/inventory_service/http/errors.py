@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 #: All that clients are told of the database; the reason may name hosts and users, and is in the log and in /readyz.
-NOT_NOW: Final = "The service can't answer for now; try again in some seconds."
+NOT_NOW: Final = "The service is temporarily unavailable; retry in a few seconds."
 RETRY_SECONDS: Final = 5
 
 PROBLEM_TYPE: Final = "urn:inventorystack:problem:"
@@ -76,7 +76,7 @@ class PreconditionNeeded(exceptions.PreconditionRequired):
 
 
 class Unavailable(exceptions.ServiceUnavailable):
-    """The service can't answer for now."""
+    """The service is temporarily unavailable."""
 
 
 def register(app: Flask) -> None:

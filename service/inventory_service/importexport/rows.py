@@ -115,7 +115,7 @@ def required(name: str) -> str:
 
 def unknown(name: str) -> str:
     """Return the sentence about a field that no product has."""
-    return f"{name[:80]!r} is no field of a product; there are {', '.join(FIELDS)}."
+    return f"{name[:80]!r} is not a field of a product; expected one of {', '.join(FIELDS)}."
 
 
 def _sentence(problem: Any) -> tuple[str | None, str]:
