@@ -78,7 +78,9 @@ async def test_without_a_program_to_judge_nothing_new_is_taken() -> None:
 
 async def test_files_that_are_too_large_together_are_refused_in_their_order() -> None:
     def board(uid: str) -> str:
-        return json.dumps({"title": uid, "uid": uid, "description": "x" * (LARGEST_TOGETHER // 2)})
+        # Two bytes each: what counts is what the ConfigMap holds, not how many characters that is.
+        text = "ä" * (LARGEST_TOGETHER // 4)
+        return json.dumps({"title": uid, "uid": uid, "description": text}, ensure_ascii=False)
 
     data = {"a.json": board("a"), "b.json": board("b")}
     grafana = {"dashboards": [{"name": "team", "key": key} for key in data]}
@@ -86,4 +88,4 @@ async def test_files_that_are_too_large_together_are_refused_in_their_order() ->
     assert list(files["grafana"]) == ["user-team_a.json.json"]
     assert blocker.reason == "InvalidDashboard"
     assert "spec.grafana.dashboards[1]" in blocker.message
-    assert "400,000 characters" in blocker.message
+    assert f"{LARGEST_TOGETHER:,} bytes" in blocker.message

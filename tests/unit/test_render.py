@@ -11,6 +11,7 @@ from tests.framework.rendered import FACTS, ROOT, one, rendered, sets, stack, st
 
 from inventory_operator.api import metadata as meta
 from inventory_operator.api.stack import Spec, parse
+from inventory_operator.components.user_files import LARGEST_TOGETHER
 from inventory_operator.manifests import render, templates
 
 HOSTILE = [
@@ -321,3 +322,11 @@ def test_the_password_comes_from_standard_input() -> None:
 
 def test_identity_of_the_stack_of_a_test() -> None:
     assert stack_of(stack("other")).name == "other"
+
+
+@pytest.mark.parametrize("name", sorted(sets()))
+def test_our_config_maps_leave_room_for_what_users_add(name: str) -> None:
+    for obj in sets()[name]:
+        if obj["kind"] == "ConfigMap":
+            ours = {key: text for key, text in obj["data"].items() if not key.startswith(meta.USER_FILE)}
+            assert sum(len(text.encode()) for pair in ours.items() for text in pair) + LARGEST_TOGETHER <= 1 << 20

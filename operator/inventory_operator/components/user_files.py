@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 Kind = Literal["rules", "scrape", "dashboard"]
 #: The end of the name that a file gets in our ConfigMap; prometheus.yml and Grafana's provider go by it.
 ENDING = {"rules": ".rules.yml", "scrape": ".scrape.yml", "dashboard": ".json"}
-#: A ConfigMap, which they share with ours, holds 1 MiB
-#: (https://kubernetes.io/docs/concepts/configuration/configmap/).
-LARGEST_TOGETHER = 400_000
+#: Bytes. A ConfigMap, which they share with ours, holds 1 MiB
+#: (https://kubernetes.io/docs/concepts/configuration/configmap/); ours take less than a third of that.
+LARGEST_TOGETHER = 700_000
 #: Jobs of templates/prometheus/config/reload/prometheus.yml.j2.
 JOBS = frozenset({"service", "annotated", "prometheus", "alertmanager", "grafana", "operator", "cadvisor"})
 #: Fields of a scrape job that hold a secret in plain text

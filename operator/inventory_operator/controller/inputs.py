@@ -81,14 +81,14 @@ class InputCollector:
         for file in user_files(spec):
             text = (self.watcher.data(*_at(stack, file)) or {}).get(file.key)
             problem = await self._complaint(stack, file, text, taken)
-            if not problem and sizes.get(file.component, 0) + len(text or "") > LARGEST_TOGETHER:
-                problem = f"is too large: all such files together hold at most {LARGEST_TOGETHER:,} characters"
+            if not problem and sizes.get(file.component, 0) + _size(text) > LARGEST_TOGETHER:
+                problem = f"is too large: all such files together hold at most {LARGEST_TOGETHER:,} bytes"
             if problem:
                 refused.append(_refusal(file, problem))
                 text = self._live(stack, file)
             if text is not None:
                 files.setdefault(file.component, {})[file.target] = text
-                sizes[file.component] = sizes.get(file.component, 0) + len(text)
+                sizes[file.component] = sizes.get(file.component, 0) + _size(text)
         return files, refused
 
     async def _complaint(
@@ -138,6 +138,10 @@ class InputCollector:
     def _own_secret(self, stack: meta.Stack, name: str) -> dict[str, str] | None:
         child = self.store.of((stack.namespace, stack.name)).get(("Secret", name))
         return child.obj.get("data", {}) if child else None
+
+
+def _size(text: str | None) -> int:
+    return len((text or "").encode())
 
 
 def _at(stack: meta.Stack, file: UserFile) -> tuple[str, str, str]:
