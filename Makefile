@@ -25,7 +25,8 @@ fast := -p no:schemathesis -p no:anyio tests/unit tests/golden
 # Tests that wait run beside tests that work, so there are more workers than cores. In the order of the folders: the
 # cluster's groups take longest.
 beside := -n 6 --dist loadgroup --no-loadscope-reorder
-lock = $(bin)/uv -q pip compile --universal --python-version 3.11 --generate-hashes --no-header
+uv = VIRTUAL_ENV=$(CURDIR)/.venv $(bin)/uv -q pip
+lock = $(uv) compile --universal --python-version 3.11 --generate-hashes --no-header
 
 .PHONY: help
 help: ## say what there is
@@ -52,11 +53,14 @@ kubeconfig: ## print the path of the cluster's kubeconfig
 .PHONY: venv
 venv: $(venv) ## make .venv with everything that development needs, from hash-pinned requirements
 
+# pip installs uv by its hashes, and uv everything else in a tenth of the CPU time that pip takes.
 $(venv): requirements/dev.txt pyproject.toml
 	@test -x $(bin)/python || $(PYTHON) -m venv .venv
-	@$(bin)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
-	@$(bin)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(bin)/python -m pip check -q --disable-pip-version-check
+	@sed -n '/^uv==/,/^[^ ]/{/^uv==/p; /^ /p}' requirements/dev.txt > .venv/uv.txt
+	@$(bin)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.txt
+	@$(uv) install --no-deps --require-hashes -r requirements/dev.txt
+	@$(uv) install --no-deps --no-build-isolation -e .
+	@$(uv) check
 	@touch $@
 
 .PHONY: check
@@ -81,17 +85,22 @@ installed:
 	@$(cluster) install
 
 .PHONY: test-faults
-test-faults: $(venv) cluster-up images ## break stacks and see who is told: at most 60 minutes, writes docs/faults.md
+test-faults: $(venv) cluster-up images ## break stacks and see which alerts are sent: at most 60 minutes, writes docs/faults.md
 	@$(bin)/python -m tests.faults --record docs/faults.md
 
 .PHONY: golden
-golden: $(venv) ## write everything that is made from sources anew: goldens, dashboards, the field reference
+golden: $(venv) ## write everything that is made from sources anew: the CRD, the field reference, dashboards, goldens
 	@$(bin)/python -m dashboards
+	@$(bin)/python hack/crd.py
 	@$(bin)/python hack/reference.py
 	@$(bin)/pytest -q tests/golden --update-golden
 
+.PHONY: scrape-fields
+scrape-fields: $(venv) ## list the fields of a scrape job anew, from the sources of the pinned Prometheus; needs Go
+	@PYTHONPATH=. $(bin)/python hack/scrape_fields.py
+
 .PHONY: picture
-picture: ## draw the picture of the README anew, with Graphviz
+picture: ## draw the pictures of the documents anew, with Graphviz
 	@PYTHONPATH=. $(PYTHON) hack/picture.py
 
 .PHONY: lint
@@ -113,6 +122,14 @@ lock: $(venv) ## pin the requirements anew from pyproject.toml
 	@$(lock) --extra operator --extra service --extra dev pyproject.toml -o requirements/dev.txt
 	@$(bin)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 	  | $(lock) - -o requirements/build.txt
+
+.PHONY: digests
+digests: $(venv) ## pin the public images in Dockerfiles and defaults by digest: asks their registries; then make golden
+	@$(bin)/python hack/digests.py
+
+.PHONY: sbom
+sbom: $(venv) ## write what is in the two images into build/sbom, as CycloneDX; builds them where needed
+	@PYTHONPATH=. $(bin)/python hack/sbom.py
 
 .PHONY: cluster-up
 cluster-up: ## start the cluster; builds it the first time (about 10 minutes), then seconds

@@ -1,7 +1,4 @@
-"""The command line: reads arguments, calls one module per command, turns errors into a sentence and an exit code.
-
-Knows nothing of how anything is done.
-"""
+"""The command line: calls one module per command, and turns errors into a sentence and an exit code."""
 
 from __future__ import annotations
 

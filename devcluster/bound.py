@@ -56,7 +56,7 @@ def run(
 
 
 def kill_all() -> None:
-    """Kill what any thread of this process runs here: whoever waits for it sees it fail."""
+    """Kill what any thread of this process runs here; its callers see it fail."""
     for group in list(_running):
         _kill(group)
 
@@ -68,9 +68,9 @@ def _kill(group: int) -> None:
 
 def _start(argv: Sequence[str | Path], log: Path, cwd: Path | None, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
     setpriv = shutil.which("setpriv")
-    told = [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
-    command = [*told, "sh", "-c", _GUARD, "sh", str(os.getpid()), *map(str, argv)]
-    # A group, not a session: the kernel gives each session the same share of the cores, whatever nice(1) was told.
+    bound = [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
+    command = [*bound, "sh", "-c", _GUARD, "sh", str(os.getpid()), *map(str, argv)]
+    # A group, not a session: the kernel gives each session the same share of the cores, whatever nice(1) is given.
     with log.open("ab") as output:
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=cwd, env=env, process_group=0

@@ -1,7 +1,4 @@
-"""Installs Debian packages, also after an installation that was killed, or beside one that still runs.
-
-Never asked for anything but the packages that `preflight` names.
-"""
+"""Installs Debian packages, also after an installation that was killed, or beside one that still runs."""
 
 from __future__ import annotations
 

@@ -45,8 +45,10 @@ def run(target: Target, asked: str, variables: Mapping[str, str]) -> None:
     names = target.load()
     kubectl = Kubectl(target.kubeconfig())
     _say("installing the operator in the namespace " + install.NAMESPACE)
+    _say("its stacks may have " + ", ".join(f"{name}={value}" for name, value in install.OPENED.items()))
     changed = install.install(kubectl, names, target.environment)
-    kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}})
     grafana = find_grafana(target, kubectl, asked)
     _say(f"applying {demostack.EXAMPLE.relative_to(REPO)} in the namespace {NAMESPACE}")
     existed = kubectl.succeeds("-n", NAMESPACE, "get", f"deployment/{STACK}-inventory")

@@ -1,6 +1,6 @@
 """What `make demo` says at its end: about Grafana, and what to open next, with commands to paste.
 
-A command stands alone on its line: not every shell knows comments in what is typed.
+A command stands alone on its line: not every shell takes comments in what is typed.
 """
 
 from __future__ import annotations

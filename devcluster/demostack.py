@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NAMESPACE = STACK = "shop"
 EXAMPLE = REPO / "examples" / "shop.yaml"
-_SPEC = REPO / "operator" / "inventory_operator" / "api" / "stack.py"
+_SPEC = REPO / "operator" / "inventory_operator" / "api" / "grafana.py"
 _PARTS = ("ServiceAvailable", "DatabaseAvailable", "PrometheusAvailable", "AlertmanagerAvailable")
 _GRAFANA = "GrafanaAvailable"
 _GRAFANA_PODS = f"inventorystack.dev/stack={STACK},app.kubernetes.io/component=grafana"

@@ -1,7 +1,4 @@
-"""What ends a command: one sentence for a person and an exit code.
-
-Never carries a traceback to the person; a bug raises something else and keeps its traceback.
-"""
+"""What ends a command: one sentence for the user and an exit code. A defect keeps its traceback."""
 
 from __future__ import annotations
 

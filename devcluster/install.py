@@ -1,7 +1,4 @@
-"""Installs the operator in a cluster, from operator/deploy as it is, with the image names that this cluster needs.
-
-Never edits a file of the repository; knows nothing of stacks.
-"""
+"""Installs the operator in a cluster, from operator/deploy, with the image names and settings that it needs there."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from devcluster.images.ownimages import OPERATOR, OWN, SERVICE, OwnImage
@@ -21,6 +19,17 @@ if TYPE_CHECKING:
 
 NAMESPACE = "inventory-system"
 DEPLOYMENT = "inventory-operator"
+
+#: What operator/deploy leaves closed (docs/security.md) and the stacks of the demo and of examples/ ask for: metrics
+#: of their containers, and hosts below a domain that is nobody's (RFC 2606).
+OPENED: Mapping[str, str] = MappingProxyType(
+    {
+        "INVENTORY_ALLOW_KUBELET_METRICS": "true",
+        "INVENTORY_ALLOWED_INGRESS_HOSTS": "example.com",
+        "INVENTORY_ALLOWED_INGRESS_ANNOTATIONS": "cert-manager.io/cluster-issuer",
+        "INVENTORY_ALLOWED_INGRESS_CLASSES": "nginx",
+    }
+)
 
 _VARIANT = REPO / "operator" / "deploy" / "cluster-wide"
 _CONTAINER = "operator"
@@ -71,18 +80,16 @@ def uninstall(kubectl: Kubectl) -> None:
 
 
 def _overlay(folder: Path, names: dict[OwnImage, str], environment: Mapping[str, str]) -> Path:
-    """Return the folder to apply: the repository's own, or one on top of it with other image names."""
-    if not environment and all(name == image.name for image, name in names.items()):
-        return _VARIANT
+    """Return the folder to apply, which is on top of the repository's own."""
     resource = os.path.relpath(_VARIANT, folder.resolve())
     (folder / "kustomization.yaml").write_text(json.dumps(overlay(resource, names, environment)))
     return folder.resolve()
 
 
 def overlay(resource: str, names: dict[OwnImage, str], environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return a kustomization on top of `resource` with other `names` of images and more `environment`."""
+    """Return a kustomization on top of `resource` with other `names` of images, what is opened, and `environment`."""
     repository, _, tag = names[OPERATOR].rpartition(":")
-    variables = {"INVENTORY_SERVICE_IMAGE": names[SERVICE], **environment}
+    variables = {"INVENTORY_SERVICE_IMAGE": names[SERVICE], **OPENED, **environment}
     container = {"name": _CONTAINER, "env": [{"name": name, "value": value} for name, value in variables.items()]}
     patch = {
         "apiVersion": "apps/v1",

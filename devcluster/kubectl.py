@@ -1,7 +1,4 @@
-"""The built kubectl, for the commands of this package.
-
-Never keeps a connection or a state; the tests have helpers of their own on top of it.
-"""
+"""The built kubectl, for the commands of this package."""
 
 from __future__ import annotations
 

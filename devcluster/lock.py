@@ -1,6 +1,6 @@
 """One command at a time: a lock that the kernel drops when its holder dies.
 
-Never left behind: only the lock counts, not the file it is held on.
+The lock file itself stays behind and means nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Finds and takes away mounts under a folder, which killed programs leave behind.
-
-Never removes a file.
-"""
+"""Finds and removes mounts under a folder, which killed programs leave behind."""
 
 from __future__ import annotations
 

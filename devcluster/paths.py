@@ -1,7 +1,4 @@
-"""Where everything lives: sources, cache, state, sockets.
-
-Names folders only; never creates or removes one.
-"""
+"""Where everything lives: sources, cache, state, sockets. The names only; the folders are made by who uses them."""
 
 from __future__ import annotations
 

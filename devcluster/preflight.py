@@ -1,6 +1,6 @@
-"""Checks that this machine can do what is asked, and installs what Debian has.
+"""Checks that this machine can do what is asked, and installs Debian's packages where some are missing.
 
-Refuses with one sentence that names the way out; never changes anything but Debian's packages.
+An error says in one sentence what to do.
 """
 
 from __future__ import annotations

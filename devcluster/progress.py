@@ -1,7 +1,4 @@
-"""Tells a waiting person what is being done and how long it may still take.
-
-Only computes and prints; it never decides what is done next.
-"""
+"""Tells the user what is being done and how long it may still take."""
 
 from __future__ import annotations
 
@@ -47,7 +44,7 @@ def pace(elapsed: float, done: float) -> float:
 class Progress:
     """Steps with weights (seconds measured on two cores); `begin` and `finish` each, `tick` while waiting.
 
-    A step that knows tells which share of it is done: then the time left is true at any pace from the beginning.
+    A step can report which share of it is done: then the time left is right from the beginning, at any pace.
     """
 
     weights: dict[str, float]

@@ -1,6 +1,6 @@
-"""Runs programs and turns their failure into one sentence.
+"""Runs programs, and turns their failure into one sentence.
 
-Starts nothing that outlives the call: that is `servers`. What must not outlive this process is run by `bound`.
+What outlives the call is started by `servers`, what must end with this process by `bound`.
 """
 
 from __future__ import annotations

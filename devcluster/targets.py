@@ -1,6 +1,6 @@
 """The three kinds of cluster behind the same commands: embedded, kind, current.
 
-Each knows how to start, stop and get our images; what is installed there is not its business.
+Each can start, stop, and get our images.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _KIND_NAME = "inventory"
 
 
 class Target(Protocol):
-    """What the commands need of a cluster; `environment` is what the operator must be told about it."""
+    """What the commands need of a cluster; `environment` is that of the operator there."""
 
     environment: Mapping[str, str]
 

@@ -1,6 +1,6 @@
 """Some seconds of what a shop does to its inventory: looking, selling, restocking, new products, wrong links.
 
-Bounded in time and rate; speaks to one address on this machine only.
+Time and rate are bounded; the address is one of this machine.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def forwarded(kubeconfig: Path, namespace: str, service: str, port: int) -> Iter
     """Forward a free port of this machine to a Service and yield its address."""
     kubectl = [str(binary("kubectl")), f"--kubeconfig={kubeconfig}", "-n", namespace]
     words = [*kubectl, "port-forward", f"svc/{service}", f":{port}"]
-    # Into a file: kubectl writes a line for each connection, and waits for ever once nobody empties a full pipe.
+    # Into a file: kubectl writes a line for each connection, and blocks when a pipe is full.
     with TemporaryFile("a+") as said, subprocess.Popen(words, stdout=said, stderr=said) as process:
         try:
             yield f"http://127.0.0.1:{_port(service, process, said)}"

@@ -1,6 +1,6 @@
-"""Write docs/architecture.svg, the picture of the README, from docs/architecture.dot with Graphviz.
+"""Write the pictures docs/*.svg, of the README and of docs/architecture.md, from the texts docs/*.dot with Graphviz.
 
-Run as `make picture`. The colors are here, because Graphviz knows one palette and a page is light or dark.
+Run as `make picture`. The colors are here, because Graphviz has one palette and a page is light or dark.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from devcluster.errors import ClusterError
 from devcluster.preflight import require_packages
 
 ROOT = Path(__file__).parents[1]
-SOURCE = ROOT / "docs" / "architecture.dot"
-PICTURE = ROOT / "docs" / "architecture.svg"
+SOURCES = tuple(sorted((ROOT / "docs").glob("*.dot")))
 
 _STYLE = """
 :root { color-scheme: light dark;
@@ -64,19 +63,20 @@ def _with_label_beside(edge: str) -> str:
 
 
 def main() -> int:
-    """Draw it; return the exit code."""
+    """Draw them; return the exit code."""
     try:
         require_packages({"dot": "graphviz"})
     except ClusterError as error:
         print(f"picture: {error}", file=sys.stderr)
         return error.exit_code
-    source = SOURCE.read_text("utf-8")
-    command = ["dot", "-Kneato", "-n2", "-Tsvg"]
-    drawn = subprocess.run(command, input=source, capture_output=True, encoding="utf-8", check=False)
-    if drawn.returncode or drawn.stderr:
-        print(f"picture: dot refuses {SOURCE.relative_to(ROOT)}: {drawn.stderr.strip()}", file=sys.stderr)
-        return 1
-    PICTURE.write_text(picture(drawn.stdout, source), "utf-8")
+    for file in SOURCES:
+        source = file.read_text("utf-8")
+        command = ["dot", "-Kneato", "-n2", "-Tsvg"]
+        drawn = subprocess.run(command, input=source, capture_output=True, encoding="utf-8", check=False)
+        if drawn.returncode or drawn.stderr:
+            print(f"picture: dot refuses {file.relative_to(ROOT)}: {drawn.stderr.strip()}", file=sys.stderr)
+            return 1
+        file.with_suffix(".svg").write_text(picture(drawn.stdout, source), "utf-8")
     return 0
 
 

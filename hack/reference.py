@@ -1,6 +1,6 @@
-"""Write docs/reference.md, the page of all fields, from the schema; with --check, say whether it is in step.
+"""Write docs/reference.md, the page of all fields, from the schema; with --check, say whether it is up to date.
 
-Run as `python3 hack/reference.py`; it never changes the schema.
+Run as `python3 hack/reference.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from generated import write_or_check
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,7 +23,7 @@ PAGE = ROOT / "docs" / "reference.md"
 
 _HEAD = """# Reference: every field of an InventoryStack
 
-Made from [crds/inventorystacks.yaml](../crds/inventorystacks.yaml) by `python3 hack/reference.py`; do not edit.
+Made from [crds/inventorystacks.yaml](../crds/inventorystacks.yaml) by `make golden`; do not edit.
 `kubectl explain invstack.spec --recursive` shows the same. Complete stacks are in [examples](../examples/README.md).
 """
 
@@ -96,16 +98,5 @@ def _code(value: object) -> str:
     return f"`{value if isinstance(value, str) else json.dumps(value)}`".replace("|", "\\|")
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page, or compare it; return the exit status."""
-    if arguments == ["--check"]:
-        in_step = PAGE.exists() and PAGE.read_text("utf-8") == page()
-        if not in_step:
-            print(f"{PAGE.relative_to(ROOT)} is not in step with the schema: run python3 hack/reference.py")
-        return 0 if in_step else 1
-    PAGE.write_text(page(), "utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write_or_check(PAGE, page(), "schema", sys.argv[1:]))

@@ -1,6 +1,6 @@
-"""A control plane, an operator with exactly its own rights on it, and an administrator who makes and breaks stacks.
+"""A control plane, an operator with exactly its own rights on it, and an administrator who makes stacks.
 
-It acts and waits; it measures nothing but the process.
+It acts and waits; it measures nothing.
 """
 
 from __future__ import annotations
@@ -8,26 +8,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import yaml
 from bench.engine.audit import AuditLog
 from kubernetes.aio import client, config
 from tests.framework.operators import ROOT, USER, Operator, kustomized
 
 from devcluster.build.binaries import binary
+from devcluster.errors import ClusterError
 from devcluster.node.controlplane import ControlPlane
 from inventory_operator.api import metadata as meta
 from inventory_operator.kube.auth import Connection
 from inventory_operator.kube.client import Cluster
 from inventory_operator.kube.kinds import CHILDREN, STACKS, Resource
+from inventory_operator.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from bench.engine.audit import Write
 
 HOME = "inventory-system"
 NAMESPACE = "bench"
@@ -46,21 +48,23 @@ class Plane:
     """Everything a measurement works with."""
 
     admin: Cluster
+    #: Signed in as the operator, with as many connections as it has.
+    bare: Cluster
     audit: AuditLog
+    #: Not started yet.
     operator: Operator
 
-    async def make_stacks(self, names: list[str]) -> None:
+    async def make_stacks(self, count: int) -> list[dict[str, Any]]:
         """Create empty stacks, `spec: {}`, as fast as the API server takes them."""
         path = STACKS.path(NAMESPACE)
-        stacks = [
-            {"apiVersion": STACKS.api_version, "kind": STACKS.kind, "metadata": {"name": name}, "spec": {}}
-            for name in names
-        ]
-        await asyncio.gather(*(self.admin.request("POST", path, stack) for stack in stacks))
+        kind = {"apiVersion": STACKS.api_version, "kind": STACKS.kind, "spec": {}}
+        stacks = [kind | {"metadata": {"name": f"stack-{n}"}} for n in range(count)]
+        return list(await asyncio.gather(*(self.admin.request("POST", path, stack) for stack in stacks)))
 
     async def settle(self, stacks: int) -> None:
         """Wait until every stack has a status of its own and nothing was written for a while."""
         while True:
+            self.check_operator()
             found, _ = await self.admin.list(STACKS, NAMESPACE)
             if sum("observedGeneration" in stack.get("status", {}) for stack in found) == stacks:
                 break
@@ -78,50 +82,41 @@ class Plane:
         lists = await asyncio.gather(*(self.admin.list(kind, labelSelector=meta.STACK_LABEL) for kind in kinds))
         return sum(len(objects) for objects, _ in lists)
 
-    async def restart(self) -> None:
-        """Stop the operator as a rollout does, start it again and wait until it leads."""
-        await asyncio.to_thread(self.operator.stop)
-        await self.start()
-
     async def start(self) -> None:
         """Start the operator and wait until it leads."""
         await asyncio.to_thread(self.operator.start)
         while not await asyncio.to_thread(self.operator.leads):  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.05)
 
-    @property
-    def process(self) -> psutil.Process:
-        """The operator's process."""
-        assert self.operator.process
-        return psutil.Process(self.operator.process.pid)
+    def check_operator(self) -> None:
+        """Raise ClusterError when the operator ended: a machine that is too busy costs it its Lease."""
+        process = self.operator.process
+        if process is None or process.poll() is not None:
+            raise ClusterError(f"the operator ended: {self.operator.log.read_text()[-2000:]}")
 
-    def memory(self) -> float:
-        """Return the operator's resident memory in MB (10**6 bytes)."""
-        return float(self.process.memory_info().rss / 1e6)
-
-    async def idle_cpu(self, seconds: float) -> float:
-        """Wait and return the CPU seconds per minute that the operator used meanwhile."""
-        before, began = sum(self.process.cpu_times()[:2]), time.monotonic()
-        await asyncio.sleep(seconds)
-        return float((sum(self.process.cpu_times()[:2]) - before) / (time.monotonic() - began) * 60)
+    def written(self) -> list[Write]:
+        """Return what the operator, or the bare client in its name, wrote since the last reading."""
+        return [write for write in self.audit.read() if write.user == OPERATOR]
 
 
 @contextlib.asynccontextmanager
-async def plane(folder: Path, *, controllers: bool) -> AsyncIterator[Plane]:
-    """Run a control plane with CRD and roles installed and an operator that leads; end all of it."""
-    with ControlPlane(folder / "plane", controller_manager=controllers) as running:
-        admin = Cluster(await _connect(running.kubeconfig), concurrency=16)
-        flags = ("--operator-namespace", HOME, "--resync-seconds", "20")
-        operator = Operator(running.user_kubeconfig(OPERATOR), folder / "operator.log", *flags)
-        result = Plane(admin, AuditLog(running.audit_log), operator)
-        try:
+async def plane(folder: Path, **environment: str) -> AsyncIterator[Plane]:
+    """Run etcd and an API server with CRD and roles installed, and nothing in it; end all of it.
+
+    `environment` is added to the operator's.
+    """
+    with ControlPlane(folder / "plane", controller_manager=False) as running:
+        operator = Operator(
+            running.user_kubeconfig(OPERATOR), folder / "operator.log", "--operator-namespace", HOME, **environment
+        )
+        async with contextlib.AsyncExitStack() as clients:
+            admin = Cluster(await _connect(running.kubeconfig), concurrency=16)
+            clients.push_async_callback(admin.close)
+            bare = Cluster(await _connect(running.user_kubeconfig(OPERATOR)), Settings().concurrency)
+            clients.push_async_callback(bare.close)
             await _install(admin)
-            await result.start()
-            yield result
-        finally:
-            if operator.process:
-                operator.stop()
-            await admin.close()
+            with operator.ending():
+                yield Plane(admin, bare, AuditLog(running.audit_log), operator)
 
 
 async def _connect(kubeconfig: Path) -> Connection:

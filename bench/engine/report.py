@@ -1,4 +1,4 @@
-"""The table of one run of the engine's measurement, beside the recorded figures of prometheus-operator.
+"""The tables of one run of the engine's measurement.
 
 It only puts numbers into words.
 """
@@ -7,52 +7,23 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING
 
 from bench.command import Bar, markdown
 
-#: So many times the peer's speed.
-FASTER: Final = 12
-
-
-@dataclass(slots=True)
-class Burst:
-    """All stacks at once: what it took, and what an idle and a restarted operator does afterwards."""
-
-    stacks: int
-    children: int
-    #: From the first request of the user to the last answer to the operator, Events left out.
-    seconds: float
-    writes: dict[str, int]
-    refused: int
-    idle_cpu: float
-    idle_writes: int
-    memory: float
-    restart_writes: int = 0
-    restart_memory: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """One repair of drift in milliseconds, by the audit log's clock and as a polling client saw it."""
-
-    sort: str
-    audit: float
-    client: float
-    writes: int
+if TYPE_CHECKING:
+    from bench.engine.speed import Burst, Rounds
+    from bench.engine.upkeep import Repair, Upkeep
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Everything that one run measured."""
+    """Everything that one run measured; the first of `speed` is with the ConfigMap as it is."""
 
     machine: str
-    burst: Burst
-    repairs: list[Repair]
-    #: Stacks -> (memory in MB, CPU seconds per idle minute).
-    footprint: dict[int, tuple[float, float]]
-    idle_seconds: float
-    controllers: bool
+    stacks: int
+    speed: list[Rounds]
+    upkeep: Upkeep
 
     @property
     def bars(self) -> list[Bar]:
@@ -61,87 +32,86 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
-    """prometheus-operator 0.93.1 on the same sort of control plane, as recorded when this project was designed."""
-
-    objects_per_second: float = 24.0
-    writes_per_object: float = 3.8
-    idle_writes_per_minute: float = 100.0
-    restart_writes: float = 770.0
-    repair_ms: float = 232.0
-
-
-@dataclass(frozen=True, slots=True)
 class _Figure:
-    """One number of ours, beside the peer's where there is one, and its bar: at most, at least, or exactly nothing."""
+    """One number and its bar: at most, or at least; a bar of 0 is met by nothing else."""
 
     what: str
-    ours: float
-    theirs: float | None
+    found: float
     limit: float
-    sign: str = "<= "
+    least: bool = False
 
     @property
     def bar(self) -> Bar:
-        met = self.ours >= self.limit if self.sign == ">= " else self.ours <= self.limit
-        return Bar(self.what, _n(self.ours), self.sign + _n(self.limit), met)
+        met = self.found >= self.limit if self.least else self.found <= self.limit
+        sign = ">= " if self.least else "<= " if self.limit else ""
+        return Bar(self.what, _n(self.found), sign + _n(self.limit), met)
 
     @property
     def ratio(self) -> str:
-        if self.theirs is None:
-            return ""
-        return f"{self.ours / self.theirs:.2f}x" if self.ours else "none"
+        """Return the found number as a share of its bar."""
+        return f"{self.found / self.limit:.2f}x" if self.limit else ""
 
 
 def _figures(result: Result) -> list[_Figure]:
-    made, peer = result.burst, Peer()
-    idle = made.idle_writes / result.idle_seconds * 60
-    repair = statistics.median(repair.audit for repair in result.repairs)
-    writes = sum(made.writes.values()) / made.children
-    memory = max(made.memory, made.restart_memory)
-    speed, theirs = made.children / made.seconds, peer.objects_per_second
+    now, upkeep = result.speed[0], result.upkeep
+    writes = statistics.median(sum(burst.writes.values()) / burst.children for burst in now.operator)
+    idle = upkeep.idle.seconds / 60
     return [
-        _Figure("children made per second", speed, theirs, FASTER * theirs, ">= "),
-        _Figure("writes per child, all included", writes, peer.writes_per_object, 1.2),
-        _Figure("writes per idle minute", idle, peer.idle_writes_per_minute, 0, ""),
-        _Figure("writes after a restart", made.restart_writes, peer.restart_writes, 0, ""),
-        _Figure("repair of drift, median, ms", repair, peer.repair_ms, 25),
-        _Figure(f"memory with {made.stacks} stacks, MB", memory, None, 150),
+        _Figure("speed, of a bare client's", _median(now.operator) / _median(now.bare), 0.7, least=True),
+        _Figure("writes per child, all included", writes, 1.1),
+        _Figure("repair of drift, median, ms", statistics.median(one.audit for one in upkeep.repairs), 25),
+        _Figure("writes after a restart", upkeep.restart.writes, 0),
+        _Figure("restart until in step, s", upkeep.restart.seconds, 5),
+        _Figure("memory after a restart, MB", upkeep.restart.memory, 150),
+        _Figure("writes while idle", upkeep.idle.writes, 0),
+        _Figure("CPU seconds per idle minute", upkeep.idle.cpu / idle, 0.3),
     ]
 
 
 def table(result: Result) -> str:
     """Return the Markdown of one run."""
-    rows = []
-    for one in _figures(result):
-        theirs = "" if one.theirs is None else _n(one.theirs)
-        rows.append((one.what, one.bar.found, theirs, one.ratio, one.bar.bar, one.bar.verdict))
-    heads = ("", "ours", "prometheus-operator 0.93.1 (recorded)", "ratio", "bar", "")
-    return "\n".join([f"{result.machine}.", "", *markdown(heads, rows), "", *_details(result)])
+    rows = [(one.bar.what, one.bar.found, one.bar.bar, one.ratio, one.bar.verdict) for one in _figures(result)]
+    bars = markdown((f"with {result.stacks} stacks", "found", "bar", "found : bar", ""), rows)
+    heads = ("children made per second, by round", "operator", "bare client", "operator : bare, medians")
+    return "\n".join([f"{result.machine}.", "", *bars, "", *markdown(heads, _speeds(result)), "", *_details(result)])
+
+
+def _speeds(result: Result) -> list[tuple[str, str, str, str]]:
+    return [
+        (
+            f"Grafana's ConfigMap of {one.config_map / 1000:.0f} kB",
+            " / ".join(_n(burst.speed) for burst in one.operator),
+            " / ".join(_n(burst.speed) for burst in one.bare),
+            f"{_median(one.operator) / _median(one.bare):.2f}x",
+        )
+        for one in result.speed
+    ]
 
 
 def _details(result: Result) -> list[str]:
-    made = result.burst
-    where = "etcd, API server and controller manager" if result.controllers else "etcd and API server, nothing else"
+    made, upkeep = result.speed[0].operator[-1], result.upkeep
     quiet = sum(count for sort, count in made.writes.items() if sort != "event")
     by_sort = ", ".join(f"{count} for {sort}" for sort, count in sorted(made.writes.items()))
-    sizes = {**result.footprint, made.stacks: (made.memory, made.idle_cpu)}
     lines = [
         (
-            f"- {where}; {made.stacks} stacks of `spec: {{}}`, {made.children} children, made in {made.seconds:.1f} s "
-            f"from the user's first request to the last child and status."
+            f"- {result.stacks} stacks of `spec: {{}}`, {made.children} children, "
+            f"made in {made.seconds:.1f} s from the user's first request to the last child and status."
         ),
         (
             f"- {sum(made.writes.values())} writes: {by_sort}; {made.refused} of them refused by the API server. "
             f"Without Events: {quiet / made.children:.2f} per child."
         ),
-        f"- memory after a restart with {made.stacks} stacks: {made.restart_memory:.0f} MB.",
+        f"- peak of memory in the restart: {upkeep.restart.peak:.0f} MB.",
+        f"- idle for {upkeep.idle.seconds / 60:.1f} minutes: {upkeep.idle.cpu:.2f} CPU s.",
     ]
     for sort in ("delete", "edit"):
-        found = [repair for repair in result.repairs if repair.sort == sort]
+        found = [repair for repair in upkeep.repairs if repair.sort == sort]
         lines.append(f"- {len(found)} x {sort} a Service: {_spread(found)}.")
-    lines += [f"- {n} stacks: {memory:.0f} MB, {cpu:.2f} CPU s per idle minute." for n, (memory, cpu) in sizes.items()]
     return lines
+
+
+def _median(bursts: list[Burst]) -> float:
+    return statistics.median(burst.speed for burst in bursts)
 
 
 def _spread(repairs: list[Repair]) -> str:

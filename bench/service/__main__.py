@@ -1,4 +1,4 @@
-"""Measures the inventory service: what its instrumentation costs, how much it serves, how long a scrape takes.
+"""Measures the inventory service: what its instrumentation costs, how much it serves, what scrapes and imports take.
 
 It never touches anything but servers and databases of its own on this machine.
 """
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import command
-from bench.service import cost, load, report, scrape, stock
+from bench.service import cost, imports, load, report, scrape, stock
 
 if TYPE_CHECKING:
     import argparse
 
-_PARTS = ("cost", "load", "scrape")
+_PARTS = ("cost", "load", "scrape", "imports")
 _EXAMPLES = """\
 examples:
   make -C bench service                                   everything: about 3 minutes
@@ -43,6 +43,8 @@ def measure(words: argparse.Namespace) -> report.Result:
             result.load = load.measure(folder, new, words.seconds)
         if "scrape" in parts:
             result.scrape = scrape.measure(folder, new, words.scrapes)
+        if "imports" in parts:
+            result.imports = imports.measure(folder, new)
     return result
 
 

@@ -79,7 +79,7 @@ def _apps(url: str) -> Mapping[str, Flask]:
 
 def _new(url: str) -> Flask:
     app = create_app(load({"DATABASE_URL": url}))
-    context_of(app).lifecycle.obstacle = None
+    context_of(app).lifecycle.not_ready_reason = None
     return app
 
 

@@ -61,17 +61,30 @@ def measure(folder: Path, new: Callable[[str], str], seconds: int) -> Sequence[L
 
 
 def _load(url: str, route: str, database: str, seconds: int) -> Load:
-    kind, path = ROUTES[route]
+    found = run(url, ROUTES[route], PRODUCTS, connections=CONNECTIONS, seconds=seconds)
+    return Load(route, database, found.per_second, found.median_ms, found.p99_ms, found.failed)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What wrk saw in one run; latencies in milliseconds."""
+
+    per_second: float
+    median_ms: float
+    p99_ms: float
+    failed: int
+
+
+def run(url: str, asked: tuple[str, str], products: int, *, connections: int, seconds: int) -> Run:
+    """Ask one thing, a kind that load.lua knows and a path, for so many seconds."""
     # One thread: wrk needs little, and the two cores are the server's and the database's as well.
-    options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "20s", "-s", str(_SCRIPT)]
-    words = ["wrk", *options, url, "--", kind, path, str(PRODUCTS)]
+    options = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s", str(_SCRIPT)]
+    words = ["wrk", *options, url, "--", *asked, str(products)]
     done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=seconds + 60)
     result = json.loads(done.stdout.splitlines()[-1])
-    return Load(
-        route,
-        database,
-        per_second=result["requests"] / (result["duration_us"] / 1e6),
-        median_ms=result["p50_us"] / 1000,
-        p99_ms=result["p99_us"] / 1000,
-        failed=result["failed"],
+    return Run(
+        result["requests"] / (result["duration_us"] / 1e6),
+        result["p50_us"] / 1000,
+        result["p99_us"] / 1000,
+        result["failed"],
     )

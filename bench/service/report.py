@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from bench.service.cost import Cost
+    from bench.service.imports import Import
     from bench.service.load import Load
     from bench.service.scrape import Scrape
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 ASKED: Final = list(ROUTES)[-1]
 MOST_COST: Final = 1.12
 MOST_MS: Final = 100.0
+#: The longest that a restock may wait beside an import.
+MOST_WAIT_MS: Final = 1000.0
 _MANY: Final = 10_000
 
 
@@ -34,11 +37,12 @@ class Result:
     cost: Sequence[Cost] = ()
     load: Sequence[Load] = ()
     scrape: Sequence[Scrape] = ()
+    imports: Sequence[Import] = ()
 
     @property
     def bars(self) -> list[Bar]:
         """What must hold of what was measured."""
-        return [*_cost_bars(self.cost), *_load_bars(self.load), *_scrape_bars(self.scrape)]
+        return [*_cost_bars(self.cost), *_load_bars(self.load), *_scrape_bars(self.scrape), *_import_bars(self.imports)]
 
 
 def table(result: Result) -> str:
@@ -50,6 +54,8 @@ def table(result: Result) -> str:
         parts.append(_load_table(result.load))
     if result.scrape:
         parts.append(_scrape_table(result.scrape))
+    if result.imports:
+        parts.append(_import_table(result.imports))
     parts.append(bar_table(result.bars))
     return "\n\n".join("\n".join(part) for part in parts)
 
@@ -76,6 +82,14 @@ def _scrape_bars(scrapes: Sequence[Scrape]) -> Iterable[Bar]:
             for what, found in (("one change", scrape.steady_ms), ("every product changed", scrape.burst_ms)):
                 name = f"/metrics, {_MANY:,} products, {what}, {scrape.database}"
                 yield Bar(name, f"{found:.0f} ms", f"< {MOST_MS:.0f} ms", found < MOST_MS)
+
+
+def _import_bars(imports: Sequence[Import]) -> Iterable[Bar]:
+    for database in dict.fromkeys(each.database for each in imports):
+        found = [each for each in imports if each.database == database]
+        longest, failed = max(each.longest_ms for each in found), sum(each.failed for each in found)
+        name = f"longest wait of a restock beside an import of 20,000 rows, {database}"
+        yield Bar(name, f"{longest:.0f} ms", f"< {MOST_WAIT_MS:.0f} ms", longest < MOST_WAIT_MS and not failed)
 
 
 def _cost_table(costs: Sequence[Cost]) -> list[str]:
@@ -109,6 +123,14 @@ def _scrape_table(scrapes: Sequence[Scrape]) -> list[str]:
         name = f"{scrape.database}, {scrape.products:,} products"
         rows.append((name, *size, *[f"{number:.1f}" for number in times], f"{MOST_MS / scrape.steady_ms:.1f}x"))
     return markdown(("/metrics, ms", "series", "MB", *heads), rows)
+
+
+def _import_table(imports: Sequence[Import]) -> list[str]:
+    rows = [
+        (f"{each.database}, {each.what}", f"{each.seconds:.1f}", f"{each.longest_ms:.0f}", str(each.failed))
+        for each in imports
+    ]
+    return markdown(("an import of 20,000 rows", "s", "longest restock beside it, ms", "failed restocks"), rows)
 
 
 def _x(ratio: float) -> str:

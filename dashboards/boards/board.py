@@ -20,6 +20,7 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
+from dashboards.boards.defaults import without_defaults
 from dashboards.boards.panels import RUNBOOK, SOURCE, panel_id
 from dashboards.boards.promql import firing, recorded, service
 
@@ -35,18 +36,6 @@ _ALL = VariableOption(selected=True, text=["All"], value=["$__all"])
 _PODS = "up|container_memory_working_set_bytes"
 
 
-_DEFAULTS = (
-    ("placement", "inControlsMenu"),
-    ("transparent", False),
-    ("repeatDirection", "h"),
-    ("auto", False),
-    ("auto_count", 30),
-    ("auto_min", "10s"),
-    ("allowCustomValue", True),
-    ("skipUrlSync", False),
-)
-
-
 @dataclass(frozen=True)
 class Row:
     """A heading and what is under it."""
@@ -57,7 +46,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Frame:
-    """What differs between the frames; `jobs` is a pattern of those whose metrics are shown."""
+    """What differs between the frames; `jobs` is a pattern of those whose metrics are shown, `marks` are for graphs."""
 
     uid: str
     title: str
@@ -66,6 +55,7 @@ class Frame:
     choices: Sequence[str] = ("namespace", "stack", "job", "pod")
     more: Sequence[dashboard.CustomVariable] = ()
     time: str = "now-1h"
+    marks: bool = True
 
 
 def render(frame: Frame, rows: Iterable[Row]) -> str:
@@ -75,7 +65,7 @@ def render(frame: Frame, rows: Iterable[Row]) -> str:
         board.with_row(dashboard.Row(row.title).id(panel_id(f"row {row.title}")))
         for panel in row.panels:
             board.with_panel(panel.id(panel_id(panel.build().title or "")))
-    return _written(_without_defaults(json.loads(json.dumps(board.build(), cls=JSONEncoder))))
+    return _written(without_defaults(json.loads(json.dumps(board.build(), cls=JSONEncoder))))
 
 
 def _framed(frame: Frame) -> dashboard.Dashboard:
@@ -83,9 +73,7 @@ def _framed(frame: Frame) -> dashboard.Dashboard:
     board.timezone("browser").refresh("30s").time(frame.time, "now").tooltip(DashboardCursorSync.CROSSHAIR).readonly()
     for variable in (*_variables(frame), *frame.more, _alertmanager()):
         board.with_variable(variable)
-    for annotation in (_deploys(), _firing()):
-        board.annotation(annotation)
-    return board.links(list(_links()))
+    return board.annotations([_deploys(), _firing()] if frame.marks else []).links(list(_links()))
 
 
 def _variables(frame: Frame) -> Iterable[dashboard.DatasourceVariable | dashboard.QueryVariable]:
@@ -157,13 +145,6 @@ def _links() -> Iterable[dashboard.DashboardLink]:
     yield kept(page.tooltip("What to do when an alert fires"))
     alertmanager = dashboard.DashboardLink("Alertmanager").type(DashboardLinkType.LINK).url("${alertmanager:raw}")
     yield alertmanager.icon("bell").target_blank(target_blank=True).tooltip("Alerts by group, and silences")
-
-
-def _without_defaults(part: Any) -> Any:
-    """Leave out what says nothing, and what the SDK puts at every link: to be hidden in the menu of the controls."""
-    if isinstance(part, dict):
-        return {key: _without_defaults(value) for key, value in part.items() if (key, value) not in _DEFAULTS}
-    return [_without_defaults(inner) for inner in part] if isinstance(part, list) else part
 
 
 def _written(model: dict[str, Any]) -> str:

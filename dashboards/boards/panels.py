@@ -1,4 +1,4 @@
-"""The building blocks of a dashboard; every panel has a description, a unit and the data source of the variable.
+"""The building blocks of a dashboard; a panel with queries has a description, a unit and the variable as data source.
 
 It never knows what is shown.
 """
@@ -51,8 +51,8 @@ def panel_id(title: str) -> int:
 
 
 def query(expr: str, legend: str) -> prometheus.Dataquery:
-    """Return a query over the time range of the dashboard."""
-    return prometheus.Dataquery().datasource(SOURCE).expr(expr).legend_format(legend).range()
+    """Return a query over the time range of the dashboard, to the data source of its panel."""
+    return prometheus.Dataquery().expr(expr).legend_format(legend)
 
 
 def query_now(expr: str, legend: str = "") -> prometheus.Dataquery:
@@ -116,9 +116,9 @@ def levels(
     return panel.reduce_options(_last()).thresholds(colors).with_target(target.ref_id("A"))
 
 
-def words(title: str, description: str, content: str) -> text.Panel:
-    """Return Markdown."""
-    return text.Panel().title(title).description(description).mode(TextMode.MARKDOWN).content(content).span(12)
+def words(title: str, content: str) -> text.Panel:
+    """Return Markdown, which explains itself."""
+    return text.Panel().title(title).mode(TextMode.MARKDOWN).content(content).span(12)
 
 
 def with_limits(panel: timeseries.Panel, colors: dashboard.ThresholdsConfig) -> timeseries.Panel:

@@ -26,6 +26,7 @@ FRAME = Frame(
     title="Inventory runbook",
     description="What to do when an alert fires: what it means, what it does to people, where to look, how to end it.",
     choices=(),
+    marks=False,
 )
 _HEADING = re.compile(r"^(#+) (\w+)$", re.MULTILINE)
 _ALERT = re.compile(r"^ *- alert: (\w+)$", re.MULTILINE)
@@ -68,7 +69,7 @@ def pages() -> Iterator[Panel]:
     for place, entry in enumerate(every):
         first = place - place % 2
         height = max(each.height for each in every[first : first + 2])
-        yield words(entry.alert, f"What to do when {entry.alert} fires, from RUNBOOK.md.", entry.text).height(height)
+        yield words(entry.alert, entry.text).height(height)
 
 
 def runbook() -> str:

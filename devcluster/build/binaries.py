@@ -1,6 +1,6 @@
 """Builds the servers from the Go module proxy, each module once, into the cache.
 
-Never leaves a half-built result under its final name: built beside it, then renamed. Versions are not its business.
+A result is built beside its final place and renamed, so that no half-built one is ever used.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _KEPT_SECONDS = 30 * 24 * 3600
-#: Weights are seconds on two cores, recipes know CPU seconds.
+#: Weights are seconds on two cores, recipes have CPU seconds.
 _CORES = 2
 
 
@@ -74,7 +74,7 @@ def ensure(words: list[str], progress: Progress | None = None, check: Callable[[
 def _build(
     gotool: GoTool, wanted: list[list[Recipe]], place: Path, progress: Progress, check: Callable[[], None]
 ) -> None:
-    def told(share: float, words: str) -> None:
+    def on_progress(share: float, words: str) -> None:
         check()
         progress.tick(share, words)
 
@@ -83,7 +83,7 @@ def _build(
             gotool.download(recipes)
         for number, recipes in enumerate(wanted):
             progress.begin(_title(recipes))
-            cpu = gotool.build(recipes, place / str(number), told)
+            cpu = gotool.build(recipes, place / str(number), on_progress)
             for recipe in recipes:
                 _keep(recipe, place / str(number), place / recipe.name)
             progress.finish(cpu)

@@ -1,7 +1,4 @@
-"""Runs go for a list of recipes: downloads what they need beside the compiler, builds them, tells how far it is.
-
-Where the results belong is `binaries`' business.
-"""
+"""Runs go for a list of recipes: downloads what they need beside the compiler, builds them, reports the progress."""
 
 from __future__ import annotations
 
@@ -20,8 +17,10 @@ if TYPE_CHECKING:
     from devcluster.build.recipes import Recipe
 
     #: Gets which share of a build is done, from 0 to 1, and that in words.
-    Told = Callable[[float, str], None]
+    OnProgress = Callable[[float, str], None]
 
+#: Beside FLAGS; one that differs would mean another part of Go's build cache.
+ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off", "GOTOOLCHAIN": "auto"}
 _POLL = 0.25
 _KEPT_LINES = 15
 #: The share of a build until the last package is begun; then that one and the last programs are linked.
@@ -38,8 +37,7 @@ class GoTool:
         self._folder = folder
         self._downloads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="downloads")
         self._packages: dict[str, Future[list[str]]] = {}
-        values = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off", "GOTOOLCHAIN": "auto"}
-        self._env = {**values, "GOTMPDIR": str(folder)}
+        self._env = {**ENVIRONMENT, "GOTMPDIR": str(folder)}
 
     def __enter__(self) -> Self:
         """Return it."""
@@ -55,17 +53,17 @@ class GoTool:
         """Have the modules of `recipes` downloaded after those asked for before; it is not waited for."""
         self._packages[recipes[0].name] = self._downloads.submit(self._list, recipes)
 
-    def build(self, recipes: list[Recipe], out: Path, told: Told) -> float:
+    def build(self, recipes: list[Recipe], out: Path, on_progress: OnProgress) -> float:
         """Build `recipes`, which `download` was called with, into the folder `out`; return the CPU seconds it took."""
         listed = self._packages[recipes[0].name]
         while not listed.done():
             time.sleep(_POLL)
-            told(0.0, "downloading modules")
+            on_progress(0.0, "downloading modules")
         packages = listed.result()
         log = self._folder / f"build-{recipes[0].name}.log"
         out.mkdir()
         flags = ["-v", *(flag for recipe in recipes for flag in recipe.ldflags), "-o", f"{out}/"]
-        return self._run("build", recipes, flags, log, lambda: told(*progress(packages, _lines(log))))
+        return self._run("build", recipes, flags, log, lambda: on_progress(*progress(packages, _lines(log))))
 
     def _list(self, recipes: list[Recipe]) -> list[str]:
         """Return the packages that `recipes` need in the order in which go compiles them; that downloads them."""

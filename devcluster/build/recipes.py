@@ -1,6 +1,6 @@
 """What is built from the Go module proxy, and how: data, and the digest that names each result.
 
-Never runs anything; the versions themselves are in modules/*/go.mod and pinned by go.sum.
+The versions are in modules/*/go.mod, and pinned by go.sum.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _COMPONENT_BASE = "k8s.io/component-base/version"
 _DIGEST_LENGTH = 16
 
 
-#: Files that a build leaves out: storage drivers that nobody here uses, and the many ways to find targets in a cloud.
+#: Files that a build leaves out: unused storage drivers, and the many ways to find targets in a cloud.
 _TAGS = "no_btrfs,no_devmapper,no_zfs,remove_all_sd,enable_kubernetes_sd,enable_dns_sd,enable_file_sd,enable_http_sd"
 #: For every package alike, or Go's build cache could not be shared. Without debugging data the compiler needs 17 % less
 #: CPU; the stripped binaries (-s -w) are the same.

@@ -1,7 +1,4 @@
-"""Our two images: built when their inputs changed, kept in the cache as archives.
-
-Never loads them anywhere: that is the clusters' business.
-"""
+"""Our two images: built when their inputs changed, kept in the cache as archives."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The two programs that build Dockerfiles: Docker where its engine answers, buildah where not.
 
-Both build the same files unchanged. Which image and when is `images`' business.
+Both build the same files unchanged.
 """
 
 from __future__ import annotations

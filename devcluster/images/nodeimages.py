@@ -1,7 +1,4 @@
-"""The images on the one-node cluster's node: what is there, made from what, and putting more there.
-
-Never makes an image.
-"""
+"""The images in the node's containerd: which there are, what they were made from, and adding and removing them."""
 
 from __future__ import annotations
 

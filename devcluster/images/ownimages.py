@@ -1,7 +1,4 @@
-"""Our two images as data: Dockerfile, what goes into it, digest, and the names under which it is known.
-
-Never builds anything.
-"""
+"""Our two images as data: Dockerfile, inputs, digest, and names."""
 
 from __future__ import annotations
 

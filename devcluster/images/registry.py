@@ -1,6 +1,7 @@
 """Tells whether the node can get an image: it is in the node's store, or the image's registry has its manifest.
 
-Never pulls: `ctr content fetch-object` resolves a name as the node does, and prints the manifest without storing it.
+`ctr content fetch-object` resolves a name as the node does, and prints the manifest without storing it: nothing is
+pulled.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Stand-ins for the public images, made without a registry, under their very names and with the same paths inside.
+"""Stand-ins for the public images, made without a registry, with the same names and the same paths inside.
 
-The base is Debian with its Python; Prometheus and Alertmanager are the built binaries. Our own images are `images`.
+The base is Debian with its Python; Prometheus and Alertmanager are the built binaries.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The command lines of etcd, kube-apiserver and kube-controller-manager, shared by both kinds of cluster.
 
-Pure but for the audit policy file; starts nothing.
+The policy of the audit log is written as a file; nothing is started here.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ SERVERS = ("etcd", *_CONTROLLERS, *_NODE, "containerd")
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _CONTAINER_LOGS = Path("/var/log/containers")
-#: Where containerd, the kubelet and the CNI plugins leave something whatever they are told.
+#: Where containerd, the kubelet and the CNI plugins leave something whatever is configured.
 _SHIM_SOCKETS = Path("/run/containerd/s")
 _PLUGIN_SOCKET = Path("/var/lib/kubelet/device-plugins/kubelet.sock")
 _LEFT_EMPTY = (
@@ -88,7 +88,7 @@ def _remove_container(record: Path) -> None:
 
 
 def _remove_cgroups() -> None:
-    """Remove empty pod groups; the kernel refuses one that still has a process, so nobody else's is at risk."""
+    """Remove empty pod groups; the kernel refuses one that still has a process, so those of other programs are safe."""
     for root in [*_CGROUPS.glob("kubepods"), *_CGROUPS.glob("*/kubepods")]:
         for group in sorted((it for it in root.rglob("*") if it.is_dir()), reverse=True):
             _rmdir(group)
@@ -96,13 +96,13 @@ def _remove_cgroups() -> None:
 
 
 def _rmdir(folder: Path) -> None:
-    """Remove `folder` when it is empty; somebody else's is not."""
+    """Remove `folder` when it is empty; a folder of another program is not."""
     with suppress(OSError):
         folder.rmdir()
 
 
 def _remove_sockets() -> None:
-    """Remove the sockets that killed programs left outside our folders, when nobody listens on them."""
+    """Remove the sockets that killed programs left outside our folders, when no program listens on them."""
     used = Path("/proc/net/unix").read_text()
     for path in [*_SHIM_SOCKETS.glob("*"), _PLUGIN_SOCKET]:
         if str(path) not in used:

@@ -1,6 +1,6 @@
 """A control plane without a node, on free ports, for tests: etcd, kube-apiserver and, when asked, the controllers.
 
-Never needs root, never outlives the process that started it, never touches the one-node cluster.
+It needs no root, and ends with the process that started it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The node's network: one bridge with the node's and the DNS address, and the pods' bridge as a CNI configuration.
 
-Takes away on `remove` what kube-proxy, the kubelet and the CNI plugins added; never touches rules of others.
-An address of a Service never leaves the node: while kube-proxy is about to write its rules, and for an address that no
+`remove` also takes away what kube-proxy, the kubelet and the CNI plugins added, and keeps the rules of others. Packets
+to the address of a Service stay on the node: while kube-proxy is about to write its rules, and for an address that no
 Service has, whatever answers beyond the machine's gateway would be taken for the Service.
 """
 

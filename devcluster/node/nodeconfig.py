@@ -1,7 +1,4 @@
-"""The configuration files of the node's programs, as data.
-
-Pure: returns what is to be written; where and when is `onenode`'s business.
-"""
+"""The configuration files of the node's programs, as data. `onenode` writes them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The one-node cluster: up, down, healthy.
 
-One per machine, under a lock; every step is safe to repeat after a crash of anything. Images are `images`' business.
+There is one per machine, under a lock; every step is safe to repeat after a crash.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Keys, certificates and kubeconfigs of a local cluster, made by the openssl program.
 
-Makes files only where they are missing; never talks to a cluster.
+Files that exist are kept.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Makes what a start needs and is expensive: servers, Debian's packages, base image, stand-ins, our images.
+"""Makes what a start needs and takes long: servers, Debian's packages, base image, stand-ins, our images.
 
-What waits for the network or for one core is done beside the compiler. Never starts the cluster.
+What waits for the network or for one core is done beside the compiler.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def prepare() -> Progress:
 
 @contextmanager
 def images_beside(progress: Progress) -> Iterator[None]:
-    """Have our images made while the cluster starts; who loads them later says it when that failed."""
+    """Make our images while the cluster starts. A failure is reported by the step that loads them."""
     with _beside() as (pool, _):
         pool.submit(builder.ensure, progress)
         yield

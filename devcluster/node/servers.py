@@ -1,6 +1,6 @@
 """Long-running programs: starts them detached or bound to this process, finds them again, stops them.
 
-Never trusts a pid file: what runs is read from the process table, by program and by the folder in its arguments.
+What runs is read from the process table, by program and by the folder in its arguments; there are no pid files.
 """
 
 from __future__ import annotations

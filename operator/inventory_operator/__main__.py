@@ -13,9 +13,9 @@ import yaml
 from inventory_operator import cli
 from inventory_operator.kube.auth import NoConnectionError
 from inventory_operator.runtime import logging, manager
+from inventory_operator.runtime.ending import EXIT_RESTART
 
 EXIT_CANNOT_START = 3
-EXIT_RESTART = 4
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 """The command line: `run` the operator, `check` files, `render` what a file becomes.
 
-It only parses words and prints; nothing here is part of a running operator.
+Nothing here is part of a running operator.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from inventory_operator.api import metadata as meta
+from inventory_operator.api.ingress import AnnotationKey
 from inventory_operator.api.stack import InvalidSpec, parse
-from inventory_operator.manifests.render import Facts, render
-from inventory_operator.settings import Settings
+from inventory_operator.api.strings import Host, ObjectName
+from inventory_operator.manifests.render import RenderInputs, render
+from inventory_operator.settings import ANY, Settings, variable
 from inventory_operator.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 EXAMPLES = """\
 examples:
@@ -63,9 +66,15 @@ def _add_run(run: argparse.ArgumentParser) -> None:
 
     def option(flag: str, text: str, **more: Any) -> None:
         name = flag.removeprefix("--").replace("-", "_")
-        variable = f"INVENTORY_{name.upper()}"
-        value = os.environ.get(variable) or getattr(defaults, name)
-        run.add_argument(flag, default=value, help=f"{text} [${variable}, default: {getattr(defaults, name)}]", **more)
+        default = getattr(defaults, name)
+        value = os.environ.get(variable(name)) or default
+        shown = "none" if default == () else default
+        run.add_argument(flag, default=value, help=f"{text} [${variable(name)}, default: {shown}]", **more)
+
+    def switch(flag: str, text: str) -> None:
+        name = variable(flag.removeprefix("--").replace("-", "_"))
+        value = os.environ.get(name, "").lower() in {"1", "true", "yes"}
+        run.add_argument(flag, action=argparse.BooleanOptionalAction, default=value, help=f"{text} [${name}]")
 
     option("--namespace", "the one namespace to work in")
     option("--operator-namespace", "namespace of the Lease")
@@ -74,13 +83,34 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     option("--http-port", "port of /metrics, /livez and /readyz", type=int)
     option("--log-format", "json or text", choices=("json", "text"))
     option("--log-level", "DEBUG, INFO, WARNING or ERROR", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
-    option("--resync-seconds", "how often every kind is listed again", type=float)
-    run.add_argument(
-        "--kubelet-insecure-skip-verify",
-        action=argparse.BooleanOptionalAction,
-        default=os.environ.get("INVENTORY_KUBELET_INSECURE_SKIP_VERIFY", "").lower() in {"1", "true", "yes"},
-        help="kubelets serve self-signed certificates (kind) [$INVENTORY_KUBELET_INSECURE_SKIP_VERIFY]",
-    )
+    option("--resync-seconds", "how often each stack is looked at without a change", type=float)
+    switch("--kubelet-insecure-skip-verify", "kubelets serve self-signed certificates (kind)")
+    switch("--allow-kubelet-metrics", "stacks may read the metrics of containers from the kubelets")
+    option("--allowed-ingress-hosts", "hosts for stacks, each with all that is below it; * is any", type=_hosts)
+    option("--allowed-ingress-annotations", "annotations for their Ingresses", type=_words(AnnotationKey))
+    option("--allowed-ingress-classes", "classes for their Ingresses", type=_words(ObjectName))
+
+
+def _words(kind: Any) -> Callable[[str], tuple[str, ...]]:
+    """Return what reads words of a type from between commas; a bad one is an error of the command line."""
+    adapter = TypeAdapter(kind)
+
+    def read(text: str) -> tuple[str, ...]:
+        words = tuple(word for part in text.split(",") if (word := part.strip()))
+        for word in words:
+            try:
+                adapter.validate_python(word)
+            except ValidationError as error:
+                raise argparse.ArgumentTypeError(f"{error.errors()[0]['msg']}, got {word!r}") from None
+        return words
+
+    return read
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    """Return hosts as DNS compares them, or the word for all."""
+    words = [part.strip().lower().removesuffix(".") for part in text.split(",")]
+    return (ANY,) if ANY in words else _words(Host)(",".join(words))
 
 
 def settings(words: argparse.Namespace) -> Settings:
@@ -127,14 +157,14 @@ def show(files: Sequence[Path], namespace: str, output: str) -> int:
         except InvalidSpec as error:
             sys.stderr.write(f"{file}: {error}\n")
             return EXIT_INVALID
-        facts = Facts(
+        inputs = RenderInputs(
             service_image=Settings().service_image,
             operator_namespace=None,
             namespace_uid="preview",
             kubelet_insecure_skip_verify=False,
             secret_digests={},
         )
-        objects += render(stack, spec, facts)
+        objects += render(stack, spec, inputs)
     if output == "json":
         sys.stdout.write(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}, indent=2) + "\n")
     else:

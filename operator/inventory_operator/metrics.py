@@ -1,6 +1,6 @@
 """The operator's own metrics, in the words of controller-runtime where it has one for the thing.
 
-It only declares them; they are counted where the thing happens.
+They are counted where the thing happens.
 """
 
 from __future__ import annotations
@@ -26,6 +26,13 @@ QUEUE_SECONDS = Histogram(
 WRITES = Counter("inventory_operator_api_writes_total", "Write requests to the API server.", ["verb", "kind"])
 LEADER = Gauge("inventory_operator_leader", "1 while this process holds the Lease.")
 SYNCED = Gauge("inventory_operator_synced", "1 once every kind was listed.")
+WATCH_FAILURES = Counter(
+    "inventory_operator_watch_failures_total", "Lists and watches that broke, by the kind they follow.", ["kind"]
+)
+CACHE_REFUSED = Counter(
+    "inventory_operator_cache_refused_total",
+    "Objects that were not kept: their namespace exceeds its share of the cache.",
+)
 STACKS = Gauge("inventory_operator_stacks", "Stacks by the status of a condition.", ["condition", "status"])
 BUILD = Info("inventory_operator_build", "Version of the operator.")
 BUILD.info({"version": __version__})

@@ -1,6 +1,6 @@
 """What an administrator sets once for the whole operator, from flags or environment variables.
 
-It knows nothing about a single stack: whatever differs between stacks is in the custom resource.
+Whatever differs between stacks is in the custom resource.
 """
 
 from __future__ import annotations
@@ -12,7 +12,14 @@ from pathlib import Path
 
 from inventory_operator.version import __version__
 
+#: The one entry of `allowed_ingress_hosts` that is no host.
+ANY = "*"
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a setting, by which people know it."""
+    return f"INVENTORY_{name.upper()}"
 
 
 def _own_namespace() -> str | None:
@@ -36,6 +43,14 @@ class Settings:
     log_format: str = "json"
     log_level: str = "INFO"
     service_image: str = f"docker.io/inventorystack/inventory-service:{__version__}"
+    #: What stacks may have beyond their namespace is closed unless an administrator opens it. Whether their Prometheus
+    #: may read the metrics of all containers from the kubelets:
+    allow_kubelet_metrics: bool = False
+    #: Hosts of their Ingresses: each entry is a host and everything below it; ANY is every host.
+    allowed_ingress_hosts: tuple[str, ...] = ()
+    #: Annotations of these, by their whole keys, and classes by their names.
+    allowed_ingress_annotations: tuple[str, ...] = ()
+    allowed_ingress_classes: tuple[str, ...] = ()
     #: For clusters whose kubelets serve self-signed certificates (kind, minikube): Prometheus does not verify them.
     kubelet_insecure_skip_verify: bool = False
     #: Where RUNBOOK.md is published, for the links of alerts; without it they lead to the stack's own Grafana.
@@ -43,11 +58,13 @@ class Settings:
     #: Stacks worked on at the same time, and requests under way at the same time.
     workers: int = 16
     concurrency: int = 32
-    #: Every kind is listed again this often: it finds deletions that a broken watch missed.
+    #: Of the workers: what the stacks of one namespace have at the same time, at most.
+    namespace_workers: int = 8
+    #: Every stack is looked at this often without a change of anything.
     resync_seconds: float = 300.0
     #: First and longest pause before a failed reconcile is tried again.
     backoff_seconds: float = 0.05
-    backoff_limit_seconds: float = 300.0
+    backoff_limit_seconds: float = 20.0
     #: client-go's defaults (k8s.io/client-go/tools/leaderelection): a standby takes over within lease + retry.
     lease_seconds: int = 15
     renew_deadline_seconds: float = 10.0
@@ -57,6 +74,11 @@ class Settings:
     def clusterwide(self) -> bool:
         """Whether every namespace is worked in."""
         return self.namespace is None
+
+    @property
+    def kubelet_metrics(self) -> bool:
+        """Whether stacks can have the metrics of their containers from the kubelets."""
+        return self.clusterwide and self.allow_kubelet_metrics
 
     @property
     def lease_namespace(self) -> str:

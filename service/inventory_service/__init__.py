@@ -1,4 +1,4 @@
 """The inventory service: products, stock, and a ledger of every change, over HTTP.
 
-It knows nothing of Kubernetes nor of the operator that usually runs it.
+Runs with or without Kubernetes: the operator is one way to deploy it.
 """

@@ -1,19 +1,20 @@
 """The command line: `python -m inventory_service [serve|migrate|audit|tokens]`.
 
-It never serves itself: it checks the settings, then becomes gunicorn.
+`serve` is the default.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from inventory_service.bootstrap import schema
 from inventory_service.cli import audit, tokens
-from inventory_service.cli.output import DONE, FAILED, USAGE, complain
+from inventory_service.cli.output import DONE, FAILED, USAGE, report
 from inventory_service.cli.parser import new_parser
-from inventory_service.db.database import UNAVAILABLE, Database, describe_unavailable
+from inventory_service.db.database import Database
+from inventory_service.db.faults import DatabaseUnavailable, describe
 from inventory_service.settings import Settings, SettingsError, load
 from inventory_service.telemetry import logging
 
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         settings = load(os.environ)
     except SettingsError as error:
-        sys.exit(complain(str(error), USAGE))
+        sys.exit(report(str(error), USAGE))
     match given.command:
         case "migrate":
             sys.exit(_migrate(settings))
@@ -35,13 +36,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sys.exit(audit.run(given, settings))
         case "tokens":
             sys.exit(tokens.run(given, settings))
-    _serve()
+    _serve(settings)
 
 
-def _serve() -> NoReturn:
-    """Become gunicorn: one process less, and signals reach it directly."""
-    module = ["-m", "gunicorn", "--config", "python:inventory_service.server.config", "--no-control-socket"]
-    os.execv(sys.executable, [sys.executable, *module, "inventory_service.wsgi:application()"])  # noqa: S606 - no shell wanted
+def _serve(settings: Settings) -> None:
+    # Only who serves pays for the import.
+    from inventory_service.app import body_limit
+    from inventory_service.server.serve import serve
+    from inventory_service.wsgi import application
+
+    logging.configure(settings.log_level)
+    serve(application(), body_limit(settings))
 
 
 def _migrate(settings: Settings) -> int:
@@ -49,8 +54,8 @@ def _migrate(settings: Settings) -> int:
     database = Database(settings.database_url, connections=1)
     try:
         schema.prepare(database, settings)
-    except (*UNAVAILABLE, OSError) as error:
-        return complain(f"The database can't be migrated: {describe_unavailable(error)}", FAILED)
+    except (DatabaseUnavailable, schema.UnsuitableDatabase, OSError) as error:
+        return report(f"The database can't be migrated: {describe(error)}", FAILED)
     finally:
         database.close()
     return DONE

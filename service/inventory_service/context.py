@@ -1,6 +1,6 @@
 """What the views share: one frozen bundle for each application, and the state of its process.
 
-It never builds anything; `app.create_app` does. What comes from rooms above is described here by what is asked of it.
+`app.create_app` builds it. What it holds of packages above this one is described here by protocols.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from flask import Flask, current_app, request
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from prometheus_client import Counter
@@ -25,12 +26,16 @@ _KEY = "inventory_service"
 class Lifecycle:
     """Where this process is in its life: preparing the database, serving, or draining.
 
-    Moved by the gunicorn worker, read by readiness and the request gate. Plain attributes on purpose: a signal handler
-    writes `draining`, and must not take a lock.
+    Moved by the server and `background.readiness`, read by readiness and the request gate. Plain attributes on purpose:
+    a signal handler writes `draining`, and must not take a lock.
     """
 
-    #: Why the database can't be used yet; None once it was migrated.
-    obstacle: str | None = "The database is being prepared."
+    #: Why the database can't be used: it was not migrated yet, or is out of reach.
+    not_ready_reason: str | None = "The database is being prepared."
+    #: Why nothing can be written while the database can be read.
+    not_writable_reason: str | None = None
+    #: When that was found out last, by time.monotonic().
+    checked_at: float | None = None
     draining: bool = False
 
 
@@ -59,6 +64,13 @@ class RateLimiter(Protocol):
         """Count one request; return 0, or after how many seconds the client may come again (not counted then)."""
 
 
+class Turns(Protocol):
+    """Work of which little is done at a time (`http.turns`)."""
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Return what waits for a turn and ends it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """Settings, database, metrics and life cycle of one application."""
@@ -70,6 +82,10 @@ class Context:
     limiter: RateLimiter | None
     audit: LastAudit
     authentication_failures: Counter
+    #: One file is read, previewed or imported at a time.
+    imports: Turns
+    #: Few threads send files, for as long as their clients take.
+    downloads: Turns
 
     def attach(self, app: Flask) -> None:
         """Make this the context of `app`."""

@@ -1,11 +1,13 @@
-"""Settings: the environment, parsed once into a frozen typed object.
+"""Settings: the environment, parsed once, by `load`, into a frozen typed object.
 
-It never reads the environment at import time and never puts a value that may be secret into a message.
+Errors name the variable, and no value that may be secret.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 from urllib.parse import urlsplit
@@ -24,6 +26,8 @@ DEFAULT_DATABASE_URL: Final = "sqlite:////data/inventory.db"
 
 _RATE = re.compile(r"(?P<requests>[1-9][0-9]{0,8})/(?P<unit>second|minute|hour)")
 _SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600}
+#: One option of PostgreSQL's command line, `-c name=value` or `--name=value`, with blanks in it after backslashes.
+_OPTION: Final = re.compile(r"\s*(?:-c\s*|--)([\w.-]+)=((?:\\.|[^\\\s])*)(?:\s+|$)")
 _DRIVERS: Final = {"postgresql", "postgres", "postgresql+psycopg"}
 
 
@@ -48,6 +52,26 @@ def _rate_limit(text: object) -> object:
     return RateLimit(requests=int(match["requests"]), seconds=_SECONDS[match["unit"]])
 
 
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Parse "10.42.0.0/16, 2001:db8::/32"; an entry is what the operator takes (inventory_operator/api/strings.py)."""
+    return tuple(_network(entry.strip()) for entry in text.split(","))
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    network = ip_network(text)
+    mapped = isinstance(network, IPv6Network) and network.network_address.ipv4_mapped
+    # Python takes a zone, a bare address and a netmask, too.
+    if mapped or "%" in text or not text.endswith(f"/{network.prefixlen}"):
+        raise ValueError
+    return network
+
+
+def _bind_address(text: str) -> str:
+    """Parse an address; one of IPv6 may be in brackets."""
+    return str(ip_address(text[1:-1] if text.startswith("[") and text.endswith("]") else text))
+
+
+Networks = tuple[IPv4Network | IPv6Network, ...]
 Port = Annotated[int, Field(ge=1, le=65535, description="a port number from 1 to 65535")]
 
 
@@ -63,9 +87,11 @@ class Settings(BaseModel):
         int, Field(ge=0, le=MAX_STOCK, description=f"a number of units from 0 to {MAX_STOCK}")
     ] = 0
     load_sample_data: Annotated[bool, Field(description="true or false")] = False
-    bind_address: Annotated[str, Field(pattern=r"^[0-9A-Fa-f.:\[\]]+$", description="an IP address")] = "0.0.0.0"  # noqa: S104 - a pod serves all its addresses
+    #: None is every address that the node has, IPv6 and IPv4.
+    bind_address: Annotated[str | None, BeforeValidator(_bind_address), Field(description="an IP address")] = None
     port: Port = 5000
     ingress_port: Port = 5001
+    probe_port: Port = 5002
     threads: Annotated[int, Field(ge=1, le=128, description="a number from 1 to 128")] = 8
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
@@ -79,6 +105,14 @@ class Settings(BaseModel):
         BeforeValidator(_rate_limit),
         Field(description="a rate like 100/minute (second, minute or hour)"),
     ] = None
+    trusted_proxies: Annotated[
+        Networks,
+        BeforeValidator(_networks),
+        Field(
+            description="networks, separated by commas, each as its first address and the length of its prefix like "
+            "10.42.0.0/16 or 2001:db8::/32 (a single address is 10.42.0.7/32)"
+        ),
+    ] = ()
     require_if_match: Annotated[bool, Field(description="true or false")] = False
     require_tokens: Annotated[bool, Field(description="true or false")] = False
     tokens_dir: Annotated[Path | None, Field(description="a folder")] = None
@@ -107,8 +141,10 @@ def load(environment: Mapping[str, str]) -> Settings:
         settings = Settings.model_validate(raw)
     except ValidationError as error:
         raise SettingsError(_sentence(error, given)) from None
-    if settings.port == settings.ingress_port:
-        raise SettingsError(f"INGRESS_PORT: expected another port than PORT, got {settings.port} for both")
+    ports = {"PORT": settings.port, "INGRESS_PORT": settings.ingress_port, "PROBE_PORT": settings.probe_port}
+    for first, second in itertools.combinations(ports, 2):
+        if ports[first] == ports[second]:
+            raise SettingsError(f"{second}: expected another port than {first}, got {ports[first]} for both")
     return settings
 
 
@@ -124,7 +160,7 @@ def _secret(environment: Mapping[str, str], variable: str, default: str) -> tupl
     if text and path:
         raise SettingsError(f"{variable}_FILE: expected to be unset where {variable} is set, got both")
     if not path:
-        return text or default, variable
+        return (text or "").strip() or default, variable
     try:
         return Path(path).read_text(encoding="utf-8").strip(), f"{variable}_FILE"
     except (OSError, UnicodeDecodeError) as error:
@@ -133,21 +169,35 @@ def _secret(environment: Mapping[str, str], variable: str, default: str) -> tupl
 
 
 def parse_database_url(text: str, variable: str) -> URL:
-    """Return `text` as a URL with the driver we ship; never repeats it in an error, for it may hold a password."""
+    """Return `text` as a URL with the driver we ship. Errors don't repeat it: it may hold a password."""
     expected = "postgresql://user:password@host/database, sqlite:////folder/file or the path of a SQLite file"
     try:
         url = make_url(text) if "://" in text else URL.create("sqlite", database=text)
     except (ArgumentError, ValueError):
         raise SettingsError(f"{variable}: expected {expected}, got something that is none of them") from None
     if url.drivername in _DRIVERS:
+        if session_settings(url) is None:
+            raise SettingsError(f"{variable}: expected options like -c name=value in the URL, got something else")
         return url.set(drivername="postgresql+psycopg")
     if url.drivername == "sqlite" and url.database and ":memory:" not in url.database and not url.query:
         return url
     raise SettingsError(f"{variable}: expected {expected}, got a URL of another kind")
 
 
+def session_settings(url: URL) -> Mapping[str, str] | None:
+    """Return the settings of the session that the URL's `options` give, None where they are something else."""
+    text, settings = " ".join(url.normalized_query.get("options", ())).strip(), {}
+    while text:
+        match = _OPTION.match(text)
+        if match is None:
+            return None
+        settings[match[1].replace("-", "_").lower()] = re.sub(r"\\(.)", r"\1", match[2])
+        text = text[match.end() :]
+    return settings
+
+
 def _parse_store(text: str, variable: str) -> str | None:
-    """Return the URL of a Redis server; never repeats it in an error, for it may hold a password."""
+    """Return the URL of a Redis server. Errors don't repeat it: it may hold a password."""
     if not text and not variable.endswith("_FILE"):
         return None
     # Only who has such a store pays for the import.

@@ -1,7 +1,4 @@
-"""The version of the service, as it was installed.
-
-It never names one itself: operator and service have one, and one place for it.
-"""
+"""The version of the service, as it was installed: operator and service have one, in one place."""
 
 from __future__ import annotations
 

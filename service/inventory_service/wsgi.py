@@ -1,7 +1,4 @@
-"""What a WSGI server calls: `inventory_service.wsgi:application()`.
-
-It never runs at import time.
-"""
+"""What a WSGI server calls: `inventory_service.wsgi:application()`."""
 
 from __future__ import annotations
 

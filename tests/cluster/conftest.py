@@ -1,4 +1,4 @@
-"""The running cluster and a namespace of its own for each test; a demo on the same cluster is never touched."""
+"""The running cluster and a namespace of its own for each test, beside a demo on the same cluster."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def target() -> Target:
 
 @pytest.fixture(scope="session")
 def cluster(target: Target) -> Kube:
-    """The administrator's kubectl; fails, never skips, where there is no cluster."""
+    """The administrator's kubectl; fails where there is no cluster."""
     try:
         healthy, said = target.status()
     except ClusterError as error:
@@ -128,7 +128,7 @@ def postgresql(cluster: Kube) -> Iterator[Databases]:
 
 @pytest.fixture(scope="session")
 def cloudnativepg(api: Api) -> Iterator[None]:
-    """The kind that CloudNativePG brings, and nobody who acts on it: a test writes the Secret in its place."""
+    """The kind that CloudNativePG brings, without its operator: a test writes the Secret in its place."""
 
     def missing() -> bool:
         return not api.request("GET", "apis/postgresql.cnpg.io/v1").ok

@@ -1,6 +1,8 @@
-"""Runs in a pod: reads and restocks at a bounded rate until /tmp/stop is there, then prints what became of it as JSON.
+"""Runs in a pod: reads and restocks at a bounded rate until /tmp/stop is there, then prints the results as JSON.
 
-Standard library only. A request that gets no answer, or another one than 200, has failed; it never fails in silence.
+It goes on beyond that until REQUESTS were answered, however slow the machine is.
+
+Standard library only. A request without an answer, or with another one than 200, is counted as failed.
 """
 
 from __future__ import annotations
@@ -21,13 +23,18 @@ PRODUCTS = json.loads(os.environ["PRODUCTS"])
 THREADS = int(os.environ["THREADS"])
 #: Seconds between two requests of one thread.
 PAUSE = float(os.environ["PAUSE"])
-#: Longer than the server keeps an idle connection when it has been told to stop (gunicorn: 2 s).
+#: The pause of the clients that ask seldom: shorter than a server that was told to stop keeps their connections.
 SELDOM = 3.0
+#: What a connection proves that its client left alone for longer, because the machine gave it no time: nothing. The
+#: server may have closed it meanwhile, and the request is sent again (RFC 9112, 9.3.1). Shorter than a service that was
+#: told to stop keeps connections: for DRAIN_SECONDS (10 s in a stack), and new ones for 5 s more.
+STALE = 4.0
 #: Whether a request that failed is sent again, with the same key, until it is answered.
 INSIST = os.environ["INSIST"] == "true"
 #: Where requests are sent again: soon, or it is the client's own patience that is measured.
 TIMEOUT = 1 if INSIST else 20
 STOP = Path("/tmp/stop")
+REQUESTS = int(os.environ["REQUESTS"])
 #: Seconds for which a request is sent again; then it is a failure that the test names.
 PATIENCE = 90.0
 
@@ -41,6 +48,8 @@ class Client(threading.Thread):
         self.pause = SELDOM if number % 4 == 0 else PAUSE
         self.chance = random.Random(number)
         self.connection = http.client.HTTPConnection(HOST, int(PORT), timeout=TIMEOUT)
+        #: When its last request was begun. The server counts from its answer, which is later.
+        self.used = 0.0
         self.answered = 0
         self.failures: list[str] = []
         self.acknowledged = dict.fromkeys(map(str, PRODUCTS), 0)
@@ -48,7 +57,7 @@ class Client(threading.Thread):
         self.unanswered: list[str] = []
 
     def run(self) -> None:
-        while not STOP.exists():
+        while not (STOP.exists() and answered() > REQUESTS):
             product, quantity = self.chance.choice(PRODUCTS), self.chance.randint(1, 5)
             wish = self.chance.choice(["list", "look", "restock"])
             if wish == "list":
@@ -75,12 +84,18 @@ class Client(threading.Thread):
         headers = {"Content-Type": "application/json", "Idempotency-Key": key} if body else {}
         if not self.keeps:
             headers["Connection"] = "close"
+        began = time.monotonic()
+        since = self.used if self.connection.sock else began
+        self.used, sent = began, None
         try:
             self.connection.request(method, path, body and json.dumps(body), headers)
+            sent = time.monotonic()
             answer = self.connection.getresponse()
             text = answer.read()
         except (OSError, http.client.HTTPException) as error:
             self.connection.close()
+            if (sent or time.monotonic()) - since > STALE:
+                return self.ask(method, path, body, key)
             self.failed(f"{method} {path} {'kept' if self.keeps else 'new'} connection: {type(error).__name__} {error}")
             return False
         if answer.status != 200:
@@ -95,6 +110,11 @@ class Client(threading.Thread):
 
 
 BEGAN = time.monotonic()
+CLIENTS = [Client(number) for number in range(THREADS)]
+
+
+def answered() -> int:
+    return sum(client.answered for client in CLIENTS)
 
 
 def say(line: str) -> None:
@@ -103,24 +123,23 @@ def say(line: str) -> None:
 
 
 def main() -> None:
-    clients = [Client(number) for number in range(THREADS)]
-    for client in clients:
+    for client in CLIENTS:
         client.start()
-    while sum(client.answered for client in clients) < 20 * THREADS:
+    while answered() < 20 * THREADS:
         time.sleep(0.1)
     say("under way")
-    for client in clients:
+    for client in CLIENTS:
         client.join()
-    times = sorted(at for client in clients for at in client.times)
-    failures = [failure for client in clients for failure in client.failures]
+    times = sorted(at for client in CLIENTS for at in client.times)
+    failures = [failure for client in CLIENTS for failure in client.failures]
     result = {
         "answered": len(times),
         "rate": round(len(times) / (times[-1] - times[0])),
         "gap": round(max(after - before for before, after in itertools.pairwise(times)), 2),
         "failed": len(failures),
         "failures": failures[:20],
-        "unanswered": [request for client in clients for request in client.unanswered],
-        "acknowledged": {p: sum(c.acknowledged[p] for c in clients) for p in map(str, PRODUCTS)},
+        "unanswered": [request for client in CLIENTS for request in client.unanswered],
+        "acknowledged": {p: sum(c.acknowledged[p] for c in CLIENTS) for p in map(str, PRODUCTS)},
     }
     say(json.dumps(result))
 

@@ -1,7 +1,4 @@
-"""Somebody with a password who takes samples and gives metrics, for tests: a real web server that keeps what it saw.
-
-It never reads the samples: that they came, and by whom, is what tests ask.
-"""
+"""A web server with basic authentication that takes remote-write samples and serves metrics."""
 
 from __future__ import annotations
 

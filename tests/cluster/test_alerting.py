@@ -1,6 +1,7 @@
 """Alerts of a real stack are received, in Slack, by mail and by a webhook: in time, once, and to their end.
 
-Two Alertmanagers tell the receivers of the test, which are on the node's own address. The tests build on one another.
+Two Alertmanagers send to the receivers of the test, which are on the node's own address. The tests build on one
+another.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.cluster.told import Told
+from tests.cluster.notifications import Notifications
 from tests.framework.api import condition, eventually, stack
 from tests.framework.database import secret
 from tests.framework.receivers import Mails, Posts
@@ -54,8 +55,8 @@ def spec(smarthost: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def told(api, installed, new_namespace) -> Iterator[Told]:
-    """Starts without one of the Secrets, which stops nobody but its receiver; then a product is out of stock."""
+def notifications(api, installed, new_namespace) -> Iterator[Notifications]:
+    """Starts without one of the Secrets, which stops only its receiver; then a product is out of stock."""
     with (
         Posts(NODE_ADDRESS) as posts,
         Mails(NODE_ADDRESS, ACCOUNT, PASSWORD) as mails,
@@ -74,7 +75,7 @@ def told(api, installed, new_namespace) -> Iterator[Told]:
         eventually(lambda: len(posts.at(BEAT)) > 0, "the heartbeat all the same")
         api.create(secret("pager", {"routing-key": "never used"}), namespace)
         eventually(lambda: is_ready(api, namespace), "the stack to be Ready")
-        found = Told(api, namespace, posts, mails)
+        found = Notifications(api, namespace, posts, mails)
         made = found.service.request(
             "POST", "api/products", {"name": "Mug <b>& more</b>", "sku": "MUG-1", "stock_level": 0}
         )
@@ -82,10 +83,10 @@ def told(api, installed, new_namespace) -> Iterator[Told]:
         yield found
 
 
-def test_slack_shows_what_it_is_and_what_to_do(told) -> None:
-    post = told.slack(SLACK, OUT_OF_STOCK)
+def test_slack_shows_what_it_is_and_what_to_do(notifications) -> None:
+    post = notifications.slack(SLACK, OUT_OF_STOCK)
     shown = post.attachment
-    assert shown["title"] == f"[FIRING] {OUT_OF_STOCK} in stack {told.namespace}/shop"
+    assert shown["title"] == f"[FIRING] {OUT_OF_STOCK} in stack {notifications.namespace}/shop"
     assert (post.body["channel"], shown["color"]) == ("#stock", "danger")
     assert "*Mug &lt;b&gt;&amp; more&lt;/b&gt; is out of stock.*" in shown["text"]
     assert "(SKU MUG-1) has no stock left" in shown["text"]
@@ -93,98 +94,103 @@ def test_slack_shows_what_it_is_and_what_to_do(told) -> None:
     assert shown["title_link"].startswith("http")
 
 
-def test_mail_comes_from_the_account_and_says_the_same(told) -> None:
-    mail = told.mail(OUT_OF_STOCK)
+def test_mail_comes_from_the_account_and_says_the_same(notifications) -> None:
+    mail = notifications.mail(OUT_OF_STOCK)
     assert (mail.sender, mail.recipients) == ("alerts@shop.example", ["ops@shop.example", "owner@shop.example"])
-    assert mail.message["Subject"] == f"[FIRING] {OUT_OF_STOCK} in stack {told.namespace}/shop"
+    assert mail.message["Subject"] == f"[FIRING] {OUT_OF_STOCK} in stack {notifications.namespace}/shop"
     assert SUMMARY in mail.part("plain")
     assert "RUNBOOK.md#productoutofstock" in mail.part("plain")
     assert "Mug &lt;b&gt;&amp; more&lt;/b&gt; is out of stock." in mail.part("html")
-    assert not told.mails.refused
+    assert not notifications.mails.refused
 
 
-def test_the_last_to_be_told_hears_of_it_after_the_time_and_not_before(told) -> None:
-    post = told.webhook(HOOK, OUT_OF_STOCK, "escalation")
+def test_the_escalation_is_sent_after_its_time_and_not_before(notifications) -> None:
+    post = notifications.webhook(HOOK, OUT_OF_STOCK, "escalation")
     (alert,) = post.body["alerts"]
     assert post.at - datetime.fromisoformat(alert["startsAt"]) >= timedelta(minutes=1)
     assert alert["annotations"]["summary"] == SUMMARY
-    assert alert["labels"].items() >= {"stack": "shop", "namespace": told.namespace, "sku": "MUG-1"}.items()
+    assert alert["labels"].items() >= {"stack": "shop", "namespace": notifications.namespace, "sku": "MUG-1"}.items()
 
 
-def test_the_heart_beats_and_nobody_else_hears_it(told) -> None:
-    eventually(lambda: len(told.posts.at(BEAT)) >= 3, "three beats")
-    assert {name for post in told.posts.at(BEAT) for name in post.alerts} == {"Watchdog"}
-    others = [post.body for path in (SLACK, HOOK) for post in told.posts.at(path)]
-    assert "Watchdog" not in json.dumps(others) + str([mail.message["Subject"] for mail in told.mails.kept])
+def test_the_heartbeat_is_sent_to_its_receiver_only(notifications) -> None:
+    eventually(lambda: len(notifications.posts.at(BEAT)) >= 3, "three beats")
+    assert {name for post in notifications.posts.at(BEAT) for name in post.alerts} == {"Watchdog"}
+    others = [post.body for path in (SLACK, HOOK) for post in notifications.posts.at(path)]
+    assert "Watchdog" not in json.dumps(others) + str([mail.message["Subject"] for mail in notifications.mails.kept])
 
 
-def test_a_new_url_is_used_without_a_restart(told, kubectl) -> None:
-    before = told.peers()
-    url = told.posts.url(NEXT)
-    told.api.patch("Secret", told.namespace, "slack", {"data": {"url": base64.b64encode(url.encode()).decode()}})
+def test_a_new_url_is_used_without_a_restart(notifications, kubectl) -> None:
+    before = notifications.peers()
+    url = notifications.posts.url(NEXT)
+    notifications.api.patch(
+        "Secret", notifications.namespace, "slack", {"data": {"url": base64.b64encode(url.encode()).decode()}}
+    )
     for peer in before:
         words = ("exec", peer.pod["metadata"]["name"], "--", "cat", "/etc/alertmanager/secrets/slack/url")
-        read = kubectl.inside(told.namespace).run
+        read = kubectl.inside(notifications.namespace).run
         eventually(lambda words=words, read=read: read(*words, check=False).stdout == url, "the new value")
     for peer in before:
         peer.fire("Rotated")
-    told.slack(NEXT, "Rotated")
-    told.webhook(HOOK, "Rotated", "webhook")
-    after = told.peers()
+    notifications.slack(NEXT, "Rotated")
+    notifications.webhook(HOOK, "Rotated", "webhook")
+    after = notifications.peers()
     assert [peer.pod["metadata"]["uid"] for peer in after] == [peer.pod["metadata"]["uid"] for peer in before]
     assert not [peer for peer in after if peer.pod["status"]["containerStatuses"][0]["restartCount"]]
 
 
-def test_the_loss_of_a_peer_loses_no_alert(told) -> None:
-    lost, left = told.peers()
-    told.api.delete("Pod", told.namespace, lost.pod["metadata"]["name"])
+def test_the_loss_of_a_peer_loses_no_alert(notifications) -> None:
+    lost, left = notifications.peers()
+    notifications.api.delete("Pod", notifications.namespace, lost.pod["metadata"]["name"])
     left.fire("Lonely")
-    told.slack(NEXT, "Lonely")
+    notifications.slack(NEXT, "Lonely")
 
     def another() -> bool:
-        uids = [peer.pod["metadata"]["uid"] for peer in told.peers()]
+        uids = [peer.pod["metadata"]["uid"] for peer in notifications.peers()]
         return lost.pod["metadata"]["uid"] not in uids
 
     eventually(another, "another peer")
-    for peer in told.peers():
+    for peer in notifications.peers():
         peer.fire("Lonely")
         peer.fire("Again")
-    told.slack(NEXT, "Again")
+    notifications.slack(NEXT, "Again")
 
 
-def test_no_secret_is_anywhere_but_in_its_secret(told, kubectl) -> None:
+def test_no_secret_is_anywhere_but_in_its_secret(notifications, kubectl) -> None:
     texts = [PASSWORD, "T0KEN"]
     texts += [
-        base64.b64encode(text.encode()).decode() for text in (PASSWORD, *map(told.posts.url, (SLACK, HOOK, BEAT)))
+        base64.b64encode(text.encode()).decode()
+        for text in (PASSWORD, *map(notifications.posts.url, (SLACK, HOOK, BEAT)))
     ]
-    inside = kubectl.inside(told.namespace)
+    inside = kubectl.inside(notifications.namespace)
     kinds = set(kubectl("api-resources", "--namespaced", "--verbs=list", "-o", "name").split()) - {"secrets"}
     assert {"configmaps", "deployments.apps", "events", "pods", "inventorystacks.inventorystack.dev"} <= kinds
     seen = {kind: inside("get", kind, "-o", "yaml") for kind in sorted(kinds)}
     seen["the operator's log"] = kubectl("-n", NAMESPACE, "logs", f"deployment/{DEPLOYMENT}", "--tail=-1")
-    for peer in told.peers():
+    for peer in notifications.peers():
         name = peer.pod["metadata"]["name"]
         seen |= {f"the log of {name}": inside("logs", name), f"the status of {name}": str(peer.get("api/v2/status"))}
     assert not [place for place, text in seen.items() if any(hidden in text for hidden in texts)]
     values = {
         one["metadata"]["name"]: " ".join(base64.b64decode(value).decode() for value in one.get("data", {}).values())
-        for one in told.api.list("Secret", told.namespace)
+        for one in notifications.api.list("Secret", notifications.namespace)
     }
     holders = {name for name, value in values.items() if PASSWORD in value or "T0KEN" in value}
     assert holders == {"slack", "hook", "beat", "mail"}
 
 
-def test_its_end_is_told_and_all_was_told_once(told) -> None:
+def test_the_end_is_sent_and_each_message_was_sent_once(notifications) -> None:
     """It is the last test: two peers have had minutes to tell something twice."""
-    (mug,) = told.service.get("api/products")["products"]
-    assert told.service.request("POST", f"api/products/{mug['id']}/restock", {"quantity": 500}).ok
-    resolved = told.slack(NEXT, OUT_OF_STOCK, "RESOLVED").attachment
+    (mug,) = notifications.service.get("api/products")["products"]
+    assert notifications.service.request("POST", f"api/products/{mug['id']}/restock", {"quantity": 500}).ok
+    resolved = notifications.slack(NEXT, OUT_OF_STOCK, "RESOLVED").attachment
     assert resolved["color"] == "good"
     assert "Resolved: Mug &lt;b&gt;&amp; more&lt;/b&gt; is out of stock." in resolved["text"]
-    assert f"Resolved: {SUMMARY}" in told.mail(OUT_OF_STOCK, "RESOLVED").part("plain")
-    told.webhook(HOOK, OUT_OF_STOCK, "escalation", "resolved")
-    told_of = [post.attachment["title"] for path in (SLACK, NEXT) for post in told.posts.at(path)]
-    hooked = [(post.body["receiver"], post.body["status"], *sorted(post.alerts)) for post in told.posts.at(HOOK)]
-    mailed = [mail.message["Subject"] for mail in told.mails.kept]
-    for messages in (told_of, hooked, mailed):
+    assert f"Resolved: {SUMMARY}" in notifications.mail(OUT_OF_STOCK, "RESOLVED").part("plain")
+    notifications.webhook(HOOK, OUT_OF_STOCK, "escalation", "resolved")
+    slacked = [post.attachment["title"] for path in (SLACK, NEXT) for post in notifications.posts.at(path)]
+    hooked = [
+        (post.body["receiver"], post.body["status"], *sorted(post.alerts)) for post in notifications.posts.at(HOOK)
+    ]
+    mailed = [mail.message["Subject"] for mail in notifications.mails.kept]
+    for messages in (slacked, hooked, mailed):
         assert len(set(messages)) == len(messages) >= 2

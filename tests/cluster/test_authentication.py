@@ -1,4 +1,4 @@
-"""API tokens from a Secret: who has none is refused, everything that watches the stack still works, and they rotate."""
+"""API tokens from a Secret: requests without one are refused, what watches the stack still works, and they rotate."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def ask(kubectl):
     return status
 
 
-def test_tokens_come_from_a_secret_and_nobody_gets_in_without(api, installed, new_namespace, ask) -> None:
+def test_tokens_come_from_a_secret_and_requests_without_one_are_refused(api, installed, new_namespace, ask) -> None:
     with new_namespace("tokens") as namespace:
         api.create(secret("tokens", {"till.read": READER, "shop.write": WRITER, "boss.admin": ADMIN}), namespace)
         api.apply(stack(spec=SPEC), namespace)

@@ -117,7 +117,7 @@ def test_restricted_pod_security_is_enforced(namespace: Kube) -> None:
         namespace.apply(pod)
 
 
-def test_our_images_are_there_and_run_as_somebody_without_rights(namespace: Kube) -> None:
+def test_our_images_are_there_and_run_as_a_user_without_rights(namespace: Kube) -> None:
     for short, user in (("service", "10001"), ("operator", "65532")):
         pod = restricted_pod(short, FOREVER)
         container = pod["spec"]["containers"][0]

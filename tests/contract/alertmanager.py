@@ -1,6 +1,6 @@
 """What is rendered for Alertmanager, laid out on this machine as in a pod, for the real programs.
 
-It changes nothing of what is rendered but the folders.
+Only the folders in it are changed.
 """
 
 from __future__ import annotations

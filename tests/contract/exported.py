@@ -1,6 +1,6 @@
-"""The metrics that the programs of a stack export, with where each list is from.
+"""The metrics that the programs of a stack export, with the source of each list.
 
-It never lists what a rule of ours records: those names are read from the rule files.
+What our rules record is read from the rule files.
 """
 
 from __future__ import annotations

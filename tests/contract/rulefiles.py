@@ -1,6 +1,6 @@
 """The rule files that stacks render to, and what is in their expressions.
 
-It never judges them. What it returns is made once and shared: no test changes it.
+Results are cached and shared: no test changes them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tests.framework.configurations import config_map, parsed
-from tests.framework.rendered import FACTS, rendered, stack
+from tests.framework.rendered import INPUTS, rendered, stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ Files = dict[str, str]
 
 SLO = {"availability": "99.9", "latency": {"threshold": "300ms", "objective": "99"}}
 #: No published runbook: links lead to the stack's own Grafana.
-PLAIN = dataclasses.replace(FACTS, runbook_url=None)
+PLAIN = dataclasses.replace(INPUTS, runbook_url=None)
 _WORD = re.compile(r"(?<![\w:.])[A-Za-z_:][\w:]*")
 _KEYWORDS = {"and", "or", "unless", "bool"}
 _MATCHER = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"([^\"]*)\"")

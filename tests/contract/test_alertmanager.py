@@ -1,4 +1,4 @@
-"""Alertmanager accepts what is rendered for it, and would tell whom the spec says; secrets stay in their Secrets."""
+"""Alertmanager accepts what is rendered for it, and routes alerts as the spec says; secrets stay in their Secrets."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def accepted(said: str) -> bool:
     return said.count("SUCCESS") == 2 and good(said)
 
 
-def told(amtool: Tool, file: Path, **labels: str) -> list[str]:
-    """Return who is told of an alert, as Alertmanager itself says."""
+def receivers_of(amtool: Tool, file: Path, **labels: str) -> list[str]:
+    """Return the receivers of an alert, as amtool says."""
     said = amtool("config", "routes", "test", f"--config.file={file}", *(f"{k}={v}" for k, v in labels.items()))
     return said.strip().split(",")
 
@@ -99,16 +99,17 @@ def test_a_heartbeat_is_due_at_every_second_look(interval: str, amtool: Tool, tm
     assert look < due < 2 * look
 
 
-def test_without_receivers_nobody_is_told(amtool: Tool, tmp_path: Path) -> None:
+def test_without_receivers_no_alert_is_sent(amtool: Tool, tmp_path: Path) -> None:
     file = written(alerting(), tmp_path)
-    assert [told(amtool, file, severity=severity, domain="service") for severity in SEVERITIES] == [["nobody"]] * 4
-    assert told(amtool, file, alertname="Watchdog", severity="none", domain="monitoring") == ["nobody"]
+    for severity in SEVERITIES:
+        assert receivers_of(amtool, file, severity=severity, domain="service") == ["nobody"]
+    assert receivers_of(amtool, file, alertname="Watchdog", severity="none", domain="monitoring") == ["nobody"]
     assert config(alerting())["receivers"] == [{"name": "nobody"}]
 
 
 @pytest.mark.parametrize("severity", SEVERITIES)
 @pytest.mark.parametrize("domain", [*DOMAINS, None])
-def test_who_is_told_by_severity_and_domain(severity: str, domain: str | None, amtool: Tool, tmp_path: Path) -> None:
+def test_alerts_go_by_severity_and_domain(severity: str, domain: str | None, amtool: Tool, tmp_path: Path) -> None:
     """Who chose no domains gets alerts of a user's own that have none, too."""
     chosen = {
         "slack": (["critical", "warning"], list(DOMAINS)),
@@ -127,30 +128,29 @@ def test_who_is_told_by_severity_and_domain(severity: str, domain: str | None, a
     ]
     file = written(alerting(receivers=receivers), tmp_path)
     labels = {"alertname": "Any", "severity": severity} | ({"domain": domain} if domain else {})
-    assert told(amtool, file, **labels) == (expected or ["nobody"])
+    assert receivers_of(amtool, file, **labels) == (expected or ["nobody"])
 
 
 @pytest.mark.parametrize("heartbeat", [True, False])
-def test_the_watchdog_is_for_nobody_but_the_heartbeat(heartbeat: bool, amtool: Tool, tmp_path: Path) -> None:
+def test_the_watchdog_is_sent_to_the_heartbeat_only(heartbeat: bool, amtool: Tool, tmp_path: Path) -> None:
     fields = FULL if heartbeat else {key: value for key, value in FULL.items() if key != "heartbeat"}
     file = written(alerting(**fields), tmp_path)
     for severity in SEVERITIES:
-        got = told(amtool, file, alertname="Watchdog", severity=severity, domain="monitoring")
+        got = receivers_of(amtool, file, alertname="Watchdog", severity=severity, domain="monitoring")
         assert got == ["heartbeat" if heartbeat else "nobody"]
-    assert "heartbeat" not in told(amtool, file, alertname="InventoryDown", severity="critical", domain="service")
+    got = receivers_of(amtool, file, alertname="InventoryDown", severity="critical", domain="service")
+    assert "heartbeat" not in got
 
 
 @pytest.mark.parametrize("severities", [["critical", "warning"], ["critical"], ["warning", "info"]])
-def test_the_last_to_be_told_gets_critical_alerts_late_only(
-    severities: list[str], amtool: Tool, tmp_path: Path
-) -> None:
+def test_the_escalation_gets_critical_alerts_late_only(severities: list[str], amtool: Tool, tmp_path: Path) -> None:
     receivers = {"slack": KINDS["slack"], "email": KINDS["email"] | {"severities": severities}}
     objects = alerting(receivers=receivers, escalation={"to": "email", "after": "20m"})
     file = written(objects, tmp_path)
-    assert told(amtool, file, severity="critical", domain="service") == ["slack", "escalation"]
+    assert receivers_of(amtool, file, severity="critical", domain="service") == ["slack", "escalation"]
     for severity in ("warning", "info"):
         wanted = [name for name, chosen in (("slack", ["warning"]), ("email", severities)) if severity in chosen]
-        assert told(amtool, file, severity=severity, domain="service") == (wanted or ["nobody"])
+        assert receivers_of(amtool, file, severity=severity, domain="service") == (wanted or ["nobody"])
     (late,) = [route for route in config(objects)["route"]["routes"] if route.get("receiver") == "escalation"]
     assert (late["group_wait"], late["group_by"]) == ("20m", ["..."])
     named = {receiver["name"]: receiver for receiver in config(objects)["receivers"]}
@@ -158,11 +158,11 @@ def test_the_last_to_be_told_gets_critical_alerts_late_only(
         assert named["escalation"]["email_configs"] == named["email"]["email_configs"]
 
 
-def test_the_domains_of_the_last_to_be_told_hold_for_escalations(amtool: Tool, tmp_path: Path) -> None:
+def test_the_domains_of_the_escalation_hold(amtool: Tool, tmp_path: Path) -> None:
     receivers = {"pagerDuty": KINDS["pagerDuty"] | {"domains": ["service"]}}
     file = written(alerting(receivers=receivers, escalation={"to": "pagerDuty"}), tmp_path)
-    assert told(amtool, file, severity="critical", domain="service") == ["escalation"]
-    assert told(amtool, file, severity="critical", domain="business") == ["nobody"]
+    assert receivers_of(amtool, file, severity="critical", domain="service") == ["escalation"]
+    assert receivers_of(amtool, file, severity="critical", domain="business") == ["nobody"]
 
 
 def test_mute_times_hold_for_all_that_a_receiver_gets_and_for_no_other() -> None:

@@ -1,4 +1,4 @@
-"""Two or three Alertmanagers act as one: each has a volume of its own, they find each other, and nobody else joins."""
+"""Two or three Alertmanagers act as one: each has a volume of its own, they find each other, and no other pod joins."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_one_alone_opens_no_port_for_others() -> None:
     assert "affinity" not in pod(objects, NAMES[0])
 
 
-def test_they_find_each_other_and_nobody_else() -> None:
+def test_they_find_each_other_and_no_other_pod() -> None:
     objects = alerting(replicas=2)
     args = pod(objects, NAMES[1])["containers"][0]["args"]
     assert {arg for arg in args if "--cluster" in arg} == {

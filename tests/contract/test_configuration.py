@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.contract.rulefiles import rule_files
 from tests.framework.configurations import MOUNTED, config_map, parsed, prometheus, scrape_jobs, written
-from tests.framework.rendered import FACTS, one, rendered, sets, stack
+from tests.framework.rendered import INPUTS, one, rendered, sets, stack
 from tests.framework.tools import Tool, good
 
 from inventory_operator.api.service import Metrics
-from inventory_operator.components.user_files import JOBS
+from inventory_operator.components.prometheus import JOBS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +55,7 @@ def test_every_rule_file_is_there_and_read(name: str) -> None:
 
 
 def test_operators_alerts_need_an_operator_that_can_be_scraped() -> None:
-    objects = rendered(stack(), dataclasses.replace(FACTS, operator_namespace=None))
+    objects = rendered(stack(), dataclasses.replace(INPUTS, operator_namespace=None))
     assert "operator" not in scrape_jobs(objects)
     assert MOUNTED + "operator.rules.yml" not in prometheus(objects)["rule_files"]
 
@@ -136,7 +136,7 @@ def test_jobs_of_own_parts_follow_what_is_enabled() -> None:
 
 
 def test_no_container_metrics_where_they_are_not_permitted() -> None:
-    objects = rendered(stack(), dataclasses.replace(FACTS, namespace_uid=None))
+    objects = rendered(stack(), dataclasses.replace(INPUTS, namespace_uid=None))
     assert "cadvisor" not in scrape_jobs(objects)
     assert not [obj for obj in objects if obj["kind"] == "ClusterRoleBinding"]
 

@@ -73,7 +73,7 @@ def test_panel_rules(board: dict[str, Any]) -> None:
         assert panel["description"]
         assert panel["targets"]
         defaults = panel["fieldConfig"]["defaults"]
-        overrides = [each for rule in panel["fieldConfig"]["overrides"] for each in rule["properties"]]
+        overrides = [each for rule in panel["fieldConfig"].get("overrides", []) for each in rule["properties"]]
         assert {defaults["unit"], *[each["value"] for each in overrides if each["id"] == "unit"]} <= UNITS
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HOST, PASSWORD = "127.0.0.1", "swordfish"
 SERVICE = {name for name, labels in alerts().items() if labels["domain"] == "service"}
 BURN = {f"{what}BudgetBurn{how}" for what in ("Availability", "Latency") for how in ("Fast", "Slow")}
-#: Who fires, and who is then not told of.
+#: Which alert fires, and which others are then held back.
 HOLDS_BACK = {
     "ProductOutOfStock": {"ProductLowStock", "ProductStockOutPredicted"},
     "ProductLowStock": {"ProductStockOutPredicted"},
@@ -42,7 +42,7 @@ TITLE = "[FIRING] ProductOutOfStock in stack shop/shop"
 
 
 def alert(name: str, annotations: Labels | None = None, **labels: str) -> dict[str, Any]:
-    """Return an alert as Prometheus sends it; it began two minutes ago, so that nobody waits for others like it."""
+    """Return an alert as Prometheus sends it; it began two minutes ago, so that it is not grouped with later ones."""
     known = alerts().get(name, {}) | {"alertname": name, "namespace": "shop", "stack": "shop", "product_id": "1"}
     since = datetime.now(UTC) - timedelta(minutes=2)
     return {"labels": known | labels, "annotations": annotations or {}, "startsAt": since.isoformat()}
@@ -50,12 +50,12 @@ def alert(name: str, annotations: Labels | None = None, **labels: str) -> dict[s
 
 @pytest.fixture(scope="module")
 def silent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """An Alertmanager that tells nobody; its tests use different stacks."""
+    """An Alertmanager without receivers; its tests use different stacks."""
     with running(alerting(), tmp_path_factory.mktemp("silent")) as alertmanager:
         yield alertmanager
 
 
-def test_one_trouble_is_told_once(silent: Running) -> None:
+def test_one_cause_sends_one_alert(silent: Running) -> None:
     """Of any two alerts that fire together, which one is held back."""
     pairs = list(itertools.combinations(sorted(alerts()), 2))
     silent.fire(*(alert(name, stack="-".join(pair)) for pair in pairs for name in pair))
@@ -66,7 +66,7 @@ def test_one_trouble_is_told_once(silent: Running) -> None:
     assert {(stack, name) for stack, name in silent.held_back() if "-" in stack} == expected
 
 
-def test_other_products_and_other_stacks_are_told(silent: Running) -> None:
+def test_alerts_of_other_products_and_stacks_are_sent(silent: Running) -> None:
     silent.fire(
         alert("ProductOutOfStock", stack="one"),
         alert("ProductLowStock", stack="one", product_id="2"),
@@ -90,16 +90,16 @@ def test_critical_holds_back_the_warning_about_the_same_thing_only(silent: Runni
     assert ("three", "Mine") in silent.held_back()
 
 
-class Told:
-    """Everybody who can be told, and an Alertmanager that tells them."""
+class Notifications:
+    """Every kind of receiver, and an Alertmanager that sends to them."""
 
     def __init__(self, posts: Posts, mails: Mails, alertmanager: Running) -> None:
         self.posts, self.mails, self.alertmanager = posts, mails, alertmanager
 
 
 @pytest.fixture(scope="module")
-def everybody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    folder = tmp_path_factory.mktemp("everybody")
+def notifications(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notifications]:
+    folder = tmp_path_factory.mktemp("notifications")
     with Posts(HOST) as posts, Mails(HOST, "shop", PASSWORD) as mails:
         values = {f"{kind}/url": posts.url(f"/{kind}") for kind in ("slack", "webhook", "heartbeat")}
         values |= {"email/password": PASSWORD, "pagerduty/routing-key": "R0UTE"}
@@ -126,14 +126,14 @@ def everybody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
                 alert("ProductOutOfStock", TEXTS),
                 alert("Warned", severity="warning"),
             )
-            yield Told(posts, mails, alertmanager)
+            yield Notifications(posts, mails, alertmanager)
 
 
-def test_slack_is_told_late_and_shown_what_to_do(everybody: Told) -> None:
+def test_slack_is_notified_late_and_shown_what_to_do(notifications: Notifications) -> None:
     """It is who escalations go to, so that it gets what is critical by them only."""
 
     def critical() -> list[Any]:
-        return [post for post in everybody.posts.at("/slack") if "ProductOutOfStock" in str(post.body)]
+        return [post for post in notifications.posts.at("/slack") if "ProductOutOfStock" in str(post.body)]
 
     (post,) = eventually(critical, "the escalation")
     assert post.body["channel"] == "#stock"
@@ -149,20 +149,20 @@ def test_slack_is_told_late_and_shown_what_to_do(everybody: Told) -> None:
     ]
 
 
-def test_a_long_list_is_cut(everybody: Told) -> None:
+def test_a_long_list_is_cut(notifications: Notifications) -> None:
     """Of alerts that began long ago Alertmanager tells at once: of as many as it has read by then, often of all."""
     stacks = (f"many{number}" for number in itertools.count())
 
     def of_all() -> Post | None:
         stack = next(stacks)
         twelve = [alert("Many", {"summary": f"{n}."}, severity="info", stack=stack, number=str(n)) for n in range(12)]
-        everybody.alertmanager.fire(*twelve)
+        notifications.alertmanager.fire(*twelve)
 
-        def told() -> list[Post]:
-            posts = everybody.posts.at("/slack")
+        def sent() -> list[Post]:
+            posts = notifications.posts.at("/slack")
             return [post for post in posts if post.attachment["title"].endswith(f" Many in stack shop/{stack}")]
 
-        first = eventually(told, f"the message about {stack}")[0]
+        first = eventually(sent, f"the message about {stack}")[0]
         return first if first.attachment["title"] == f"[FIRING: 12] Many in stack shop/{stack}" else None
 
     post = eventually(of_all, "a message about all twelve")
@@ -172,9 +172,9 @@ def test_a_long_list_is_cut(everybody: Told) -> None:
     assert (len(lines), lines[-1]) == (11, "These are 10 of 12.")
 
 
-def test_mail_says_the_same_as_text_and_as_html(everybody: Told) -> None:
+def test_mail_says_the_same_as_text_and_as_html(notifications: Notifications) -> None:
     def found() -> list[Any]:
-        return [mail for mail in everybody.mails.kept if "ProductOutOfStock" in mail.message["Subject"]]
+        return [mail for mail in notifications.mails.kept if "ProductOutOfStock" in mail.message["Subject"]]
 
     (mail,) = eventually(found, "the mail")
     assert (mail.sender, mail.recipients) == ("shop@x.example", ["a@x.example", "b@x.example"])
@@ -191,12 +191,12 @@ def test_mail_says_the_same_as_text_and_as_html(everybody: Told) -> None:
     assert "<strong>&lt;!channel&gt; &amp; Mug is out of stock.</strong>" in html
     assert f'<a href="{RUNBOOK}">Runbook</a>' in html
     assert f'<a href="{DASHBOARD.replace("&", "&amp;")}">Dashboard</a>' in html
-    assert not everybody.mails.refused
+    assert not notifications.mails.refused
 
 
-def test_pagerduty_gets_what_its_api_wants(everybody: Told) -> None:
-    """The names are those of its Events API v2; this has been sent to nobody at PagerDuty."""
-    (post,) = eventually(lambda: everybody.posts.at("/pagerduty"), "the event")
+def test_pagerduty_gets_what_its_api_wants(notifications: Notifications) -> None:
+    """The names are those of its Events API v2; nothing was sent to PagerDuty itself."""
+    (post,) = eventually(lambda: notifications.posts.at("/pagerduty"), "the event")
     event, payload = post.body, post.body["payload"]
     assert (event["routing_key"], event["event_action"], event["client"]) == ("R0UTE", "trigger", "InventoryStack")
     assert payload["summary"] == f"{TITLE}: {TEXTS['summary']}"
@@ -204,16 +204,17 @@ def test_pagerduty_gets_what_its_api_wants(everybody: Told) -> None:
     assert event["links"] == [{"href": DASHBOARD, "text": "Dashboard"}, {"href": RUNBOOK, "text": "Runbook"}]
 
 
-def test_the_heartbeat_beats_and_is_for_nobody_else(everybody: Told) -> None:
-    first, *_ = eventually(lambda: everybody.posts.at("/heartbeat"), "the heartbeat")
+def test_the_heartbeat_is_sent_to_its_receiver_only(notifications: Notifications) -> None:
+    first, *_ = eventually(lambda: notifications.posts.at("/heartbeat"), "the heartbeat")
     assert first.alerts == {"Watchdog"}
-    told = str([post.body for post in everybody.posts.at("/slack")] + [str(m.message) for m in everybody.mails.kept])
-    assert "Watchdog" not in told
+    posts, mails = notifications.posts.at("/slack"), notifications.mails.kept
+    sent = str([post.body for post in posts] + [str(mail.message) for mail in mails])
+    assert "Watchdog" not in sent
 
 
-def test_who_is_muted_is_told_nothing(everybody: Told) -> None:
-    eventually(lambda: [m for m in everybody.mails.kept if "Warned" in m.message["Subject"]], "the others to be told")
-    assert not everybody.posts.at("/webhook")
+def test_a_muted_receiver_gets_nothing(notifications: Notifications) -> None:
+    eventually(lambda: [m for m in notifications.mails.kept if "Warned" in m.message["Subject"]], "the other mails")
+    assert not notifications.posts.at("/webhook")
 
 
 def test_a_secret_that_changes_is_used_at_once_and_a_missing_one_stops_no_other(tmp_path: Path) -> None:

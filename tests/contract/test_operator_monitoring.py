@@ -1,11 +1,11 @@
-"""Whoever scrapes the operator finds its pods: the Service, the ServiceMonitor and the stacks' own job fit together."""
+"""The operator's pods are scraped: the Service, the ServiceMonitor and the stacks' own job fit together."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tests.framework.configurations import parsed, scrape_jobs
-from tests.framework.rendered import FACTS, ROOT, sets
+from tests.framework.rendered import INPUTS, ROOT, sets
 
 from inventory_operator.api.metadata import OPERATOR_METRICS
 
@@ -33,9 +33,9 @@ def test_the_service_is_headless_and_leads_to_the_port_of_the_pods() -> None:
 
 
 def test_the_stacks_job_asks_for_this_service_in_the_operators_namespace() -> None:
-    (discovery,) = scrape_jobs(sets()["default"])["operator"]["dns_sd_configs"]
-    assert discovery["names"] == [f"{OPERATOR_METRICS}.{FACTS.operator_namespace}.svc"]
-    assert (discovery["type"], discovery["port"]) == ("A", 8080)
+    found = scrape_jobs(sets()["default"])["operator"]["dns_sd_configs"]
+    assert {name for one in found for name in one["names"]} == {f"{OPERATOR_METRICS}.{INPUTS.operator_namespace}.svc"}
+    assert [(one["type"], one["port"]) for one in found] == [("A", 8080), ("AAAA", 8080)]
 
 
 def test_the_service_monitor_selects_the_service_and_its_port() -> None:

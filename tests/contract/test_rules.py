@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.contract.rulefiles import PLAIN, Files, alerts, every_rule, files, groups, matchers_of, rule_files, rules
 from tests.framework.configurations import config_map, parsed, written
-from tests.framework.rendered import FACTS, ROOT, rendered, stack
+from tests.framework.rendered import INPUTS, ROOT, rendered, stack
 
 from inventory_operator.api.quantities import duration_seconds
 from inventory_service.telemetry import request_hooks
@@ -43,9 +43,9 @@ def checks() -> list[dict[str, Any]]:
     return [check for case in CASES for test in cases_of(case) for check in test.get("alert_rule_test", [])]
 
 
-def links(raw: dict[str, Any], facts: Any = PLAIN) -> dict[str, str]:
+def links(raw: dict[str, Any], inputs: Any = PLAIN) -> dict[str, str]:
     """Return the labels of the series that alerts take their links from."""
-    data = rule_files(config_map(rendered(raw, facts), "prometheus"))
+    data = rule_files(config_map(rendered(raw, inputs), "prometheus"))
     (labels,) = [rule["labels"] for rule in rules(data) if rule.get("record") == "inventory:links:info"]
     return dict(labels)
 
@@ -101,7 +101,7 @@ def test_no_alert_says_that_it_is_of_another_stack() -> None:
     fired = [(check["alertname"], alert["exp_labels"]) for check in checks() for alert in check["exp_alerts"]]
     for name, labels in fired:
         assert (labels.get("namespace", "shop"), labels.get("stack", "shop")) == ("shop", "shop"), name
-    # Of these the external labels tell it: a kubelet is nobody's, and one series is made of nothing.
+    # The external labels say it for these: a kubelet belongs to no stack, and one series comes from no target.
     assert {name for name, labels in fired if "stack" not in labels} == {"Watchdog", "TargetDown"}
 
 
@@ -135,9 +135,9 @@ def test_links_lead_to_where_people_get_in() -> None:
 
 
 def test_a_published_runbook_comes_first() -> None:
-    facts = dataclasses.replace(FACTS, runbook_url="https://runbooks.example/inventory")
-    assert links(stack(), facts)["runbook"] == "https://runbooks.example/inventory"
-    assert links(stack(grafana={"enabled": False}), facts)["runbook"] == "https://runbooks.example/inventory"
+    inputs = dataclasses.replace(INPUTS, runbook_url="https://runbooks.example/inventory")
+    assert links(stack(), inputs)["runbook"] == "https://runbooks.example/inventory"
+    assert links(stack(grafana={"enabled": False}), inputs)["runbook"] == "https://runbooks.example/inventory"
 
 
 def recorded_slos(**slo: Any) -> set[str]:
@@ -167,7 +167,7 @@ def test_slow_is_what_is_above_a_bucket_that_the_service_has(threshold: str) -> 
     assert float(bound) == seconds
 
 
-def test_what_machines_ask_counts_for_nobody() -> None:
+def test_requests_of_probes_and_scrapes_are_not_counted() -> None:
     """One list in all rules, and exactly those that the service itself takes for routine."""
     lists = [value for rule in every_rule() for label, value in matchers_of(rule["expr"]) if label == "endpoint"]
     assert len(set(lists)) == 1

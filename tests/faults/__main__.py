@@ -1,6 +1,6 @@
-"""Breaks stacks on the one-node cluster, each in its own way, and looks at who is told what, and when.
+"""Breaks stacks on the one-node cluster, each in its own way, and records which alerts are sent to whom, and when.
 
-It never touches a namespace that it did not make; the shipped rules are as they are.
+The rules are the shipped ones. Only namespaces that it made are deleted.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from typing import TYPE_CHECKING
 
 from bench.command import machine, record
 from tests.faults import report
-from tests.faults.calm import CONTROL, RESTARTS, Control, Restarts
+from tests.faults.baseline import CONTROL, RESTARTS, Control, Restarts
+from tests.faults.environment import Environment
 from tests.faults.evidence import Row
 from tests.faults.faults import FAULTS
-from tests.faults.lab import Lab
-from tests.faults.story import Story
+from tests.faults.scenario import Scenario
 
 from devcluster.errors import ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-STORIES = {**{fault.name: (Story, fault) for fault in FAULTS}, "control": (Control, CONTROL)}
-STORIES["restarts"] = (Restarts, RESTARTS)
+SCENARIOS = {**{fault.name: (Scenario, fault) for fault in FAULTS}, "control": (Control, CONTROL)}
+SCENARIOS["restarts"] = (Restarts, RESTARTS)
 _EXAMPLES = """\
 exit code: 0 if all is as expected, 1 if something is not, 2 for wrong words, 3 if this machine can't do it
 
@@ -43,37 +43,37 @@ examples:
 
 
 def run(names: Sequence[str], *, keep: bool) -> tuple[list[Row], bool]:
-    """Run the stories side by side; return their rows, and whether nobody stopped them."""
-    faults = sum(STORIES[name][0] is Story for name in names)
-    moving = sum(STORIES[name][0] is not Control for name in names)
-    with Lab(len(names), faults, moving, keep=keep) as lab, ThreadPoolExecutor(len(names)) as pool:
-        futures = {name: pool.submit(_tell, lab, name) for name in names}
+    """Run the scenarios side by side; return their rows, and whether they ran to their end."""
+    faults = sum(SCENARIOS[name][0] is Scenario for name in names)
+    moving = sum(SCENARIOS[name][0] is not Control for name in names)
+    with Environment(len(names), faults, moving, keep=keep) as environment, ThreadPoolExecutor(len(names)) as pool:
+        futures = {name: pool.submit(_run, environment, name) for name in names}
         for name, future in futures.items():
-            future.add_done_callback(partial(_say_if_broken, lab, name))
+            future.add_done_callback(partial(_say_if_broken, environment, name))
         try:
             wait(futures.values())
         except KeyboardInterrupt:
-            # The stories end at their next look, and what they saw until then is in their rows.
-            lab.stop.set()
-            lab.say("all", "stopping")
-    return [_row(name, future) for name, future in futures.items()], not lab.stop.is_set()
+            # The scenarios end at their next look, and what they saw until then is in their rows.
+            environment.stop.set()
+            environment.say("all", "stopping")
+    return [_row(name, future) for name, future in futures.items()], not environment.stop.is_set()
 
 
-def _tell(lab: Lab, name: str) -> Row:
-    kind, fault = STORIES[name]
-    return kind(lab, fault).run()
+def _run(environment: Environment, name: str) -> Row:
+    kind, fault = SCENARIOS[name]
+    return kind(environment, fault).run()
 
 
-def _say_if_broken(lab: Lab, name: str, future: Future[Row]) -> None:
+def _say_if_broken(environment: Environment, name: str, future: Future[Row]) -> None:
     if error := future.exception():
-        lab.say(name, f"broke off: {type(error).__name__}: {error}")
+        environment.say(name, f"broke off: {type(error).__name__}: {error}")
 
 
 def _row(name: str, future: Future[Row]) -> Row:
     error = future.exception()
     if error is None:
         return future.result()
-    return Row(name, STORIES[name][1].what, problems=[f"{type(error).__name__}: {error}"])
+    return Row(name, SCENARIOS[name][1].what, problems=[f"{type(error).__name__}: {error}"])
 
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
@@ -85,7 +85,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--only", action="append", choices=list(STORIES), metavar="NAME", help=f"one of them: {', '.join(STORIES)}"
+        "--only", action="append", choices=list(SCENARIOS), metavar="NAME", help=f"one of them: {', '.join(SCENARIOS)}"
     )
     parser.add_argument("--keep", action="store_true", help="leave the namespaces, to look at the stacks afterwards")
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
@@ -101,7 +101,7 @@ def main(given: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     where, began = machine(), time.monotonic()
     try:
-        rows, whole = run(words.only or list(STORIES), keep=words.keep)
+        rows, whole = run(words.only or list(SCENARIOS), keep=words.keep)
     except ClusterError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

@@ -1,6 +1,6 @@
-"""From what was seen of one stack to its row of the table.
+"""Turns what was observed of one stack into its row of the table.
 
-Pure: it never asks anybody, and nothing but Prometheus' alerts and what was delivered counts.
+A pure function of the states of Prometheus' alerts and of what was delivered.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _WORST = (INACTIVE, "pending", "firing")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An alert went to another state, `inactive`, `pending` or `firing`, as Prometheus told it at that time."""
+    """An alert went to another state, `inactive`, `pending` or `firing`, by Prometheus at that time."""
 
     at: float
     alert: str

@@ -1,7 +1,4 @@
-"""The faults as data: the stack, what is done to it, how that is undone, and the one alert that is right.
-
-It never waits: when what is done is the story's business.
-"""
+"""The faults as data: the stack, what is done to it, how that is undone, and the one alert that is expected."""
 
 from __future__ import annotations
 
@@ -10,14 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.faults.evidence import Expectation
-from tests.faults.stand import STACK, STOCK
+from tests.faults.fixture import STACK, STOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.faults.stand import Stand
+    from tests.faults.fixture import StackFixture
 
-    Act = Callable[[Stand], object]
+    Act = Callable[[StackFixture], object]
 
 _AVAILABILITY = {"availability": "99.9"}
 _LATENCY = {"latency": {"threshold": "300ms", "objective": "99"}}
@@ -34,7 +31,7 @@ _NO_RULE = f'groups: [{{name: {BAD_GROUP}, rules: [{{record: "house:broken:sum",
 _FAILING = 'groups: [{name: failing, rules: [{record: "house:up:squared", expr: up * on (namespace) up}]}]\n'
 
 
-def _nothing(_: Stand) -> None:
+def _nothing(_: StackFixture) -> None:
     """Do nothing."""
 
 
@@ -62,50 +59,50 @@ class Fault:
     resolved_within: float = 780.0
 
 
-def _ask_for(stand: Stand, fault: str, every: int) -> None:
-    stand.load.fault = (fault, every)
+def _ask_for(fixture: StackFixture, fault: str, every: int) -> None:
+    fixture.load.fault = (fault, every)
 
 
-def _ask_for_nothing(stand: Stand) -> None:
-    stand.load.fault = None
+def _ask_for_nothing(fixture: StackFixture) -> None:
+    fixture.load.fault = None
 
 
-def _set_stock(stand: Stand, level: int) -> None:
-    stand.set_stock(level)
+def _set_stock(fixture: StackFixture, level: int) -> None:
+    fixture.set_stock(level)
 
 
-def _bad_image(stand: Stand) -> None:
-    stand.apply(service={"image": "registry.invalid/inventory-service:none"})
+def _bad_image(fixture: StackFixture) -> None:
+    fixture.apply(service={"image": "registry.invalid/inventory-service:none"})
 
 
-def _as_before(stand: Stand) -> None:
-    stand.apply()
+def _as_before(fixture: StackFixture) -> None:
+    fixture.apply()
 
 
-def _good_rule(stand: Stand) -> None:
-    stand.config_map(_RULES, good_yml=_GOOD)
+def _good_rule(fixture: StackFixture) -> None:
+    fixture.config_map(_RULES, good_yml=_GOOD)
 
 
-def _add_rule(stand: Stand, text: str) -> None:
-    stand.config_map(_RULES, good_yml=_GOOD, other_yml=text)
+def _add_rule(fixture: StackFixture, text: str) -> None:
+    fixture.config_map(_RULES, good_yml=_GOOD, other_yml=text)
     keys = ("good.yml", "other.yml")
-    stand.apply(prometheus={"additionalRules": [{"name": _RULES, "key": key} for key in keys]})
+    fixture.apply(prometheus={"additionalRules": [{"name": _RULES, "key": key} for key in keys]})
 
 
-def _fill(stand: Stand) -> None:
+def _fill(fixture: StackFixture) -> None:
     """Let the write-ahead log seem large: the file is sparse, so it takes nothing of the host's disk."""
-    stand.in_prometheus("dd", "if=/dev/null", f"of={_FILLER}", "bs=1M", "count=0", f"seek={_FILLER_MIB}")
-    taken = int(stand.in_prometheus("stat", "-c", "%b", _FILLER))
+    fixture.in_prometheus("dd", "if=/dev/null", f"of={_FILLER}", "bs=1M", "count=0", f"seek={_FILLER_MIB}")
+    taken = int(fixture.in_prometheus("stat", "-c", "%b", _FILLER))
     assert taken == 0, f"the file is not sparse: {taken} blocks"
 
 
-def _empty(stand: Stand) -> None:
-    stand.in_prometheus("rm", "-f", _FILLER)
+def _empty(fixture: StackFixture) -> None:
+    fixture.in_prometheus("rm", "-f", _FILLER)
 
 
-def _peer_away(stand: Stand) -> None:
-    stand.apply(paused=True)
-    stand.scale(f"{STACK}-alertmanager-1", 0)
+def _peer_away(fixture: StackFixture) -> None:
+    fixture.apply(paused=True)
+    fixture.scale(f"{STACK}-alertmanager-1", 0)
 
 
 def _house_rules(*keys: str) -> dict[str, Any]:

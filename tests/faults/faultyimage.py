@@ -1,7 +1,4 @@
-"""The service's image, able to misbehave: the shipped one with a few lines at the end of its `wsgi`.
-
-It never changes anything else of the image, so what measures requests is what is shipped.
-"""
+"""The service's image, able to misbehave: the shipped one with a few lines at the end of its `wsgi`."""
 
 from __future__ import annotations
 

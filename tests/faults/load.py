@@ -1,7 +1,4 @@
-"""Customers of a stack's service: a few requests each second through the API server, some of which ask for a fault.
-
-It never asks for a fault unless it was told so, and never stops for an answer that it does not like.
-"""
+"""Customers of a stack's service: a few requests each second through the API server, some of which ask for a fault."""
 
 from __future__ import annotations
 

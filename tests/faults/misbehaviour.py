@@ -1,6 +1,6 @@
 """Goes into an image of the service: a request may ask for an error or for a delay, and gets it.
 
-It never harms a request that does not ask: probes, scrapes and people see the service as it is shipped.
+Requests that don't ask, those of probes and scrapes above all, are served as by the shipped image.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""A webhook receiver: what Alertmanager really delivered, by stack and by time.
-
-It never answers anything but 200, and forgets nothing until it is closed.
-"""
+"""A webhook receiver: what Alertmanager really delivered, by stack and by time. It answers 200."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The table of one run, in Markdown and as JSON.
-
-It only puts numbers into words.
-"""
+"""The table of one run, in Markdown and as JSON."""
 
 from __future__ import annotations
 

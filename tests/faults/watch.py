@@ -1,6 +1,6 @@
-"""Looks at one stack again and again: its alerts in Prometheus, and what its Alertmanager holds back.
+"""Polls one stack: its alerts in Prometheus, and what its Alertmanager holds back.
 
-It never changes the stack, and never takes silence for health: no answer is no evidence.
+An answer that fails is no evidence of health: the states stay those of the last good answer.
 """
 
 from __future__ import annotations

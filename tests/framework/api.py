@@ -110,8 +110,14 @@ class Api:
         path = self._path(kind, ns, name)
         return self._do("PATCH", path, patch, "application/strategic-merge-patch+json", fieldManager="tester")
 
-    def delete(self, kind: str, ns: str | None, name: str) -> None:
-        self._do("DELETE", self._path(kind, ns, name), {"propagationPolicy": "Background"})
+    def stream(self, path: str, **query: str) -> requests.Response:
+        """Begin a watch: each line of the answer is an event."""
+        response = self._session.get(f"{self.server}/{path}", params=query, stream=True, timeout=PATIENCE)
+        assert response.ok, response.text
+        return response
+
+    def delete(self, kind: str, ns: str | None, name: str, propagation: str = "Background") -> None:
+        self._do("DELETE", self._path(kind, ns, name), {"propagationPolicy": propagation})
 
     def children(self, ns: str, stack: str) -> dict[tuple[str, str], Object]:
         """Every namespaced child of a stack by kind and name."""

@@ -1,7 +1,4 @@
-"""Another version of one of our images for tests: all that is in it, and some files in a layer on top.
-
-It never builds anything: it only copies and adds to an archive.
-"""
+"""Another version of one of our images for tests: all that is in it, and some files in a layer on top."""
 
 from __future__ import annotations
 

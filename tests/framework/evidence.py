@@ -1,4 +1,4 @@
-"""What is kept when a test on real pods fails: events, pods and their logs, the operator's log. Never Secrets."""
+"""What is kept when a test on real pods fails: events, pods and their logs, the operator's log. No Secrets."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from tests.framework.api import PATIENCE, Api, eventually
 from tests.framework.server import free_port
 
 from devcluster.build.binaries import binary
+from devcluster.install import OPENED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 USER = "system:serviceaccount:{namespace}:inventory-operator"
+#: The exit code of an operator that ended by itself (inventory_operator.__main__).
+EXIT_RESTART = 4
 #: Renewing a Lease and asking for one's rights change nothing that anybody watches.
 EXEMPT = {"leases", "selfsubjectaccessreviews"}
 
@@ -57,15 +60,25 @@ def prepare(control_plane: ControlPlane, kubectl: Path) -> Api:
 
 
 class Operator:
-    """A running operator process; a context manager that ends it and shows its log when the test fails."""
+    """A running operator process; a context manager that ends it and shows its log when the test fails.
 
-    def __init__(self, kubeconfig: Path, log: Path, *flags: str) -> None:
+    What stacks may have beyond their namespace is open as in the demo, unless `environment` says something else.
+    """
+
+    def __init__(self, kubeconfig: Path, log: Path, *flags: str, **environment: str) -> None:
         self.port = free_port()
         self.log = log
         self._command = [sys.executable, "-m", "inventory_operator", "run", "--http-port", str(self.port), *flags]
         # As in its image: what judges configuration is on the path.
         path = ":".join([*(str(binary(name).parent) for name in ("promtool", "amtool")), os.environ["PATH"]])
-        self._environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1", "PATH": path}
+        self._environment = {
+            **os.environ,
+            "KUBECONFIG": str(kubeconfig),
+            "PYTHONUNBUFFERED": "1",
+            "PATH": path,
+            **OPENED,
+            **environment,
+        }
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -92,6 +105,11 @@ class Operator:
             self.process = subprocess.Popen(self._command, stdout=out, stderr=out, env=self._environment)
         if wait:
             self.wait_ready()
+
+    def start_again(self) -> None:
+        """Start it where it ended, as a kubelet does: an API server that is away for long costs it its Lease."""
+        if self.process is not None and self.process.poll() == EXIT_RESTART:
+            self.start(wait=False)
 
     def wait_ready(self, seconds: float = PATIENCE) -> None:
         deadline = time.monotonic() + seconds

@@ -1,6 +1,6 @@
 """A PostgreSQL server of the tests' own, in a temporary folder, reached through a Unix socket.
 
-It never touches a server that runs on the machine already, and ends with the process that started it.
+It ends with the process that started it.
 """
 
 from __future__ import annotations
@@ -11,19 +11,25 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import psutil
 import psycopg
 from psycopg import sql
 from tests.framework.bound import bound
 
 from devcluster import preflight
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
 PASSWORD = "s3cr3t-pa55word"
 #: Only a server that hangs needs so long to start or to stop.
 _DEADLINE = 120.0
-#: What makes a server fast whose data nobody needs after a crash; it has many small databases that live for one test.
+#: Make a server fast whose data need not survive a crash; it has many small databases that live for one test.
 _FAST = ("fsync=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0", "autovacuum=off")
 
 
@@ -46,7 +52,7 @@ class Cluster:
         self.execute("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", database, template)
 
     def make_template(self, database: str) -> None:
-        """Let nobody connect to `database` any more: it can be copied only while no session is connected to it."""
+        """Refuse new connections to `database`: it can be copied only while no session is connected to it."""
         self.execute("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false IS_TEMPLATE true", database)
 
     def cut_off(self, database: str) -> None:
@@ -57,6 +63,30 @@ class Cluster:
 
     def bring_back(self, database: str) -> None:
         self.execute("ALTER DATABASE {} ALLOW_CONNECTIONS true", database)
+
+    def set_default(self, database: str, name: str, value: str) -> None:
+        """Let the sessions that are begun in `database` from now on have this setting."""
+        self.execute(f"ALTER DATABASE {{}} SET {name} = '{value}'", database)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop all processes of the server while the block lasts; its kernel still takes what is sent to it."""
+        server = psutil.Process(self.process.pid)
+        server.suspend()  # first: it starts no other process then
+        stopped = [server, *server.children()]
+        try:
+            for process in stopped[1:]:
+                process.suspend()
+            yield
+        finally:
+            for process in reversed(stopped):
+                process.resume()
+
+    def crash(self, database: str) -> None:
+        """Kill a session of `database`: the server then ends all others, recovers from its log and goes on."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            found = connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = %s", [database]).fetchall()
+        psutil.Process(found[0][0]).kill()
 
     def use_no_index(self, database: str) -> None:
         """Let `database` read rows as they lie: in no order but the one that is asked for.
@@ -81,8 +111,11 @@ class Cluster:
                 return
 
 
-def start(address: str = "", port: int = 5432, *, fsync: bool = False) -> Cluster:
-    """Start a server on its Unix socket and, where an address is given, on that; without fsync it is only fast."""
+def start(address: str = "", port: int = 5432, *, fsync: bool = False, within: Sequence[str] = ()) -> Cluster:
+    """Start a server on its Unix socket and, where an address is given, on that; without fsync it is only fast.
+
+    `within` is a command that runs it somewhere else, as in another network namespace.
+    """
     preflight.require_packages({"/usr/bin/pg_ctlcluster": "postgresql"})
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     assert found, "These tests need PostgreSQL's programs under /usr/lib/postgresql: on Debian, install `postgresql`."
@@ -92,7 +125,7 @@ def start(address: str = "", port: int = 5432, *, fsync: bool = False) -> Cluste
         settings = [f"unix_socket_directories={folder}", f"port={port}", f"listen_addresses={address}"]
         settings += ["max_connections=200", *([] if fsync else _FAST)]
         options = [word for setting in settings for word in ("-c", setting)]
-        command = bound(found[-1].with_name("postgres"), "-D", folder / "data", *options, user="postgres")
+        command = [*within, *bound(found[-1].with_name("postgres"), "-D", folder / "data", *options, user="postgres")]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         cluster = Cluster(folder, process, port)

@@ -18,8 +18,8 @@ PATIENCE = 30.0
 def running(command: Sequence[str | Path], **options: Any) -> Iterator[subprocess.Popen[Any]]:
     """Run a program while the block lasts; `options` are those of `subprocess.Popen`.
 
-    `with subprocess.Popen(...)` waits for the program when the block ends. When an assertion in the block fails, nobody
-    has told the program to end, and the test waits for ever.
+    `with subprocess.Popen(...)` waits for the program when the block ends. When an assertion in the block fails, the
+    program was not asked to end, and the test waits for ever.
     """
     with ending(subprocess.Popen(command, **options)) as process:
         yield process

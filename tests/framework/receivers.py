@@ -1,7 +1,4 @@
-"""Those who are told of alerts, for tests: a web server and a mail server, real ones, that keep what they get.
-
-They never look at what it says; that is for the test.
-"""
+"""Receivers of alerts for tests: a real web server and a real mail server, which keep what they get."""
 
 from __future__ import annotations
 
@@ -102,7 +99,7 @@ class Mails:
         return AuthResult(success=success)
 
     async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        """Keep a mail; whoever has not said who it is gets what RFC 4954 says."""
+        """Keep a mail; a client that has not authenticated is refused as RFC 4954 says."""
         if not session.authenticated:
             return "530 5.7.0 Authentication required"
         assert isinstance(envelope.content, bytes)

@@ -16,7 +16,7 @@ from inventory_operator.api import stack as api_stack
 from inventory_operator.manifests import render
 
 ROOT = Path(__file__).parents[2]
-FACTS = render.Facts(
+INPUTS = render.RenderInputs(
     service_image="docker.io/inventorystack/inventory-service:0.1.0",
     operator_namespace="inventory-system",
     namespace_uid="00000000-0000-0000-0000-00000000000a",
@@ -41,8 +41,8 @@ def stack_of(raw: dict[str, Any]) -> meta.Stack:
     return meta.Stack(metadata.get("namespace", "default"), metadata["name"], "00000000-0000-0000-0000-00000000000b")
 
 
-def rendered(raw: dict[str, Any], facts: render.Facts = FACTS) -> list[dict[str, Any]]:
-    return render.render(stack_of(raw), api_stack.parse(raw), facts)
+def rendered(raw: dict[str, Any], inputs: render.RenderInputs = INPUTS) -> list[dict[str, Any]]:
+    return render.render(stack_of(raw), api_stack.parse(raw), inputs)
 
 
 def stack(name: str = "shop", **fields: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The service as a pod runs it: `python -m inventory_service` with its environment, and its log in a file.
 
-It never reaches into the process: what the tests know of it they learn over HTTP and from the log.
+The process is observed over HTTP and by its log only.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import requests
 from tests.framework.bound import bound
 
@@ -29,15 +28,23 @@ DEADLINE = 120.0
 
 class Server:
     def __init__(self, log: Path, **environment: str) -> None:
-        self.port, self.ingress_port = free_port(), free_port()
+        self.port, self.ingress_port, self.probe_port = free_port(), free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = log
-        inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
-        ports = {"PORT": str(self.port), "INGRESS_PORT": str(self.ingress_port), "BIND_ADDRESS": "127.0.0.1"}
+        inherited = {
+            name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "PYTHONPATH"}
+        }
+        ports = {"PORT": self.port, "INGRESS_PORT": self.ingress_port, "PROBE_PORT": self.probe_port}
         with log.open("wb") as stdout:
             self.process = subprocess.Popen(
                 bound(sys.executable, "-m", "inventory_service"),
-                env={**inherited, **ports, "DRAIN_SECONDS": "0", **environment},
+                env={
+                    **inherited,
+                    **{name: str(port) for name, port in ports.items()},
+                    "BIND_ADDRESS": "127.0.0.1",
+                    "DRAIN_SECONDS": "0",
+                    **environment,
+                },
                 stdout=stdout,
                 stderr=subprocess.STDOUT,
             )
@@ -63,12 +70,7 @@ class Server:
 
     def open_files(self) -> set[Path]:
         """Return the regular files that the service has open, deleted ones included."""
-        master = psutil.Process(self.process.pid)
-        descriptors = [
-            descriptor
-            for process in (master, *master.children())
-            for descriptor in Path(f"/proc/{process.pid}/fd").iterdir()
-        ]
+        descriptors = list(Path(f"/proc/{self.process.pid}/fd").iterdir())
         return {descriptor.readlink() for descriptor in descriptors if descriptor.is_file()}
 
     def terminate(self) -> None:
@@ -79,7 +81,6 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         try:
-            # gunicorn gives a worker 20 s to end before it kills it.
             self.process.wait(DEADLINE)
         except subprocess.TimeoutExpired:
             self.process.kill()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from inventory_service.app import create_app
+from inventory_service.background import readiness
 from inventory_service.bootstrap import schema
 from inventory_service.context import context_of
 from inventory_service.inventory import tokens
@@ -27,7 +29,9 @@ def prepared_app(database_url: str, **environment: str) -> Iterator[Flask]:
     context = context_of(app)
     try:
         schema.prepare(context.database, context.settings)
-        context.lifecycle.obstacle = None
+        readiness.check(context, context.database)
+        # There is no thread that checks again, however long the test takes.
+        context.lifecycle.checked_at = math.inf
         yield app
     finally:
         context.database.close()

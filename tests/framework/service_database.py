@@ -66,9 +66,10 @@ def corrupt(database: Database, statement: str) -> None:
 
 
 class Plans:
-    """How the database carries out each statement that it is given meanwhile."""
+    """How the database carries out each statement of these kinds that it is given meanwhile."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *kinds: str) -> None:
+        self._kinds = kinds or ("SELECT",)
         self.found: list[str] = []
         self._engine = database.engine
         self._explain = "EXPLAIN QUERY PLAN " if database.on_sqlite else "EXPLAIN "
@@ -81,7 +82,7 @@ class Plans:
         event.remove(self._engine, "before_cursor_execute", self._note)
 
     def _note(self, _connection: Any, cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
-        if statement.startswith("SELECT"):
+        if statement.startswith(self._kinds):
             other = cursor.connection.cursor()
             other.execute(self._explain + statement, parameters)
             self.found.append("\n".join(str(row[-1]) for row in other.fetchall()))

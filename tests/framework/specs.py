@@ -92,10 +92,11 @@ def injections() -> list[Case]:
     cases = []
     for path in text_fields(schema()["properties"]["spec"], ("spec",)):
         for attack, text in ATTACKS.items():
-            if path[-2] == "annotations" and attack in _PRINTABLE:
+            if path[-2] in {"annotations", "podAnnotations"} and attack in _PRINTABLE:
                 continue
             cases.append(_injection(path, f"{attack} in {'.'.join(path)}", text))
-    for path in (("spec", "ingress", "annotations"), ("spec", "prometheus", "externalLabels")):
+    placement = [("spec", "placement", name) for name in ("nodeSelector", "podLabels", "podAnnotations")]
+    for path in (("spec", "ingress", "annotations"), ("spec", "prometheus", "externalLabels"), *placement):
         for attack, text in ATTACKS.items():
             cases.append(_injection(path, f"{attack} as key of {'.'.join(path)}", {text: "x"}))
     cases += [

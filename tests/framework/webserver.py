@@ -22,11 +22,11 @@ class _Quiet(WSGIRequestHandler):
 
 
 class WebServer:
-    """A context manager around a server on a free port of an address; each request has a thread of its own."""
+    """A context manager around a server on an address; each request has a thread of its own. Port 0 is a free one."""
 
-    def __init__(self, address: str, answer: Callable[[Request], Response]) -> None:
+    def __init__(self, address: str, answer: Callable[[Request], Response], port: int = 0) -> None:
         app = Request.application(answer)
-        self._server = make_server(address, 0, app, threaded=True, request_handler=_Quiet)
+        self._server = make_server(address, port, app, threaded=True, request_handler=_Quiet)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self.target = f"{address}:{self._server.server_port}"
 

@@ -1,4 +1,4 @@
-"""What the operator applies, to be read in a diff: a change here is a change in somebody's cluster."""
+"""What the operator applies, to be read in a diff: a change here is a change in a user's cluster."""
 
 from __future__ import annotations
 

@@ -17,7 +17,11 @@ from tests.framework.operators import ROOT
 pytestmark = pytest.mark.xdist_group("cloudnativepg")
 
 CRD = yaml.safe_load((ROOT / "tests/integration/cloudnativepg-crd.yaml").read_text())
-OURS = {"service": {"replicas": 2, "database": {"cloudNativePG": {"instances": 3, "storage": {"size": "2Gi"}}}}}
+PLACEMENT = yaml.safe_load((ROOT / "tests/golden/inputs/placement.yaml").read_text())["spec"]["placement"]
+OURS = {
+    "service": {"replicas": 2, "database": {"cloudNativePG": {"instances": 3, "storage": {"size": "2Gi"}}}},
+    "placement": PLACEMENT,
+}
 URI = base64.b64encode(b"postgresql://app:hunter2@shop-database-rw.shop:5432/app").decode()
 
 
@@ -114,7 +118,9 @@ def test_a_stack_goes_on_when_cloudnativepg_and_its_secret_come(
     assert condition(found, "Stalled")["status"] == "False"
     assert 'Secret "shop-database-app" not found' in condition(found, "DatabaseAvailable")["message"]
     cluster = api.get("Cluster", namespace, "shop-database")
-    assert cluster["spec"] == {"instances": 3, "storage": {"size": "2Gi"}}
+    assert cluster["spec"].items() >= {"instances": 3, "storage": {"size": "2Gi"}}.items()
+    assert cluster["spec"]["affinity"]["tolerations"] == PLACEMENT["tolerations"]
+    assert cluster["spec"]["inheritedMetadata"]["labels"] == PLACEMENT["podLabels"]
     assert "ownerReferences" not in cluster["metadata"]
     assert api.get("Deployment", namespace, "shop-inventory") is None
     api.create(secret(), namespace)

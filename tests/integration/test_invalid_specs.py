@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("operator")
 
 STACKS = "apis/inventorystack.dev/v1alpha1/namespaces/default/inventorystacks"
-REFUSED = [case for case in specs.invalid() if case.by != "reference"]
+REFUSED = [case for case in specs.invalid() if case.by not in {"reference", "parser"}]
 REFERENCES = [case for case in specs.invalid() if case.by == "reference"]
 RULES = [rule["message"] for rule in specs.rules(specs.schema())]
 
@@ -41,6 +41,12 @@ def test_the_api_server_refuses_and_names_the_field(api: Api, case: specs.Case) 
     assert case.path in answer["message"]
     if case.by == "cel":
         assert any(rule in answer["message"] for rule in RULES)
+
+
+@pytest.mark.parametrize("case", [case for case in specs.invalid() if case.by == "parser"], ids=str)
+def test_the_api_server_leaves_to_the_parser_what_the_schema_does_not_describe(api: Api, case: specs.Case) -> None:
+    accepted, answer = dry_run(api, case.stack)
+    assert accepted, answer["message"]
 
 
 @pytest.mark.parametrize("case", specs.valid() + REFERENCES, ids=str)

@@ -1,4 +1,4 @@
-"""An API server whose CRD checks nothing (older, or loosened by somebody): the operator checks it all again."""
+"""An API server whose CRD checks nothing (older, or edited): the operator checks it all again."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""What the operator must never do: disturb, leak, fight, orphan, lose. On a real API server."""
+"""The operator's guarantees on a real API server: it disturbs, leaks, fights, orphans and loses nothing."""
 
 from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
 import pytest
 from tests.framework.api import condition, eventually, stack
@@ -120,6 +121,18 @@ def test_switching_the_policy_rewrites_owner_references_only(api, operator, name
     assert "ownerReferences" not in api.get("Secret", namespace, "shop-grafana")["metadata"]
 
 
+def test_a_secret_that_is_to_stay_loses_the_owner_that_it_was_created_with(api, operator, namespace, settled) -> None:
+    api.apply(stack(spec={"deletionPolicy": "Delete"}), namespace)
+    settled(namespace)
+    before = api.get("Secret", namespace, "shop-grafana")
+    assert before["metadata"]["ownerReferences"][0]["name"] == "shop"
+    api.apply(stack(), namespace)
+    settled(namespace)
+    after = api.get("Secret", namespace, "shop-grafana")
+    assert "ownerReferences" not in after["metadata"]
+    assert after["data"] == before["data"]
+
+
 def test_a_new_stack_adopts_what_its_predecessor_left(api, operator, namespace, settled) -> None:
     api.apply(stack(), namespace)
     settled(namespace)
@@ -165,7 +178,74 @@ def test_a_namespace_made_anew_owns_the_new_binding(api, operator, namespace, se
         api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
 
 
-def test_an_object_of_somebody_else_is_never_touched(api, operator, namespace, settled) -> None:
+def test_an_account_of_an_administrator_runs_and_gets_nothing(api, operator, namespace, settled) -> None:
+    theirs = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "shop-prometheus"}}
+    theirs["automountServiceAccountToken"] = True
+    made = api.apply(theirs, namespace, manager="administrator")
+    api.apply(stack(spec={"containerMetrics": "kubelet"}), namespace)
+    said = condition(settled(namespace), "Stalled")
+    assert said["reason"] == "NameTaken"
+    assert "ServiceAccount shop-prometheus exists already and was written by the field manager admin" in said["message"]
+    eventually(lambda: api.get("Deployment", namespace, "shop-grafana"), "everything else")
+    for kind in ("Deployment", "RoleBinding"):
+        assert api.get(kind, namespace, "shop-prometheus") is None
+    assert api.list("ClusterRoleBinding", None, f"inventorystack.dev/stack-namespace={namespace}") == []
+    live = api.get("ServiceAccount", namespace, "shop-prometheus")
+    assert live["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
+    api.delete("ServiceAccount", namespace, "shop-prometheus")
+    eventually(lambda: api.get("Deployment", namespace, "shop-prometheus"), "Prometheus, once the name is free")
+
+
+def test_an_orphan_is_adopted_once_nothing_foreign_is_in_it(api, operator, namespace, settled) -> None:
+    api.apply(stack(), namespace)
+    settled(namespace)
+    stacks = f"apis/inventorystack.dev/v1alpha1/namespaces/{namespace}/inventorystacks/shop"
+    api.request("DELETE", stacks, {"propagationPolicy": "Orphan"})
+    eventually(lambda: api.get("InventoryStack", namespace, "shop") is None, "the stack to be gone")
+    before = api.get("Service", namespace, "shop-grafana")
+    assert "ownerReferences" not in before["metadata"]
+    api.patch("Service", namespace, "shop-grafana", {"metadata": {"annotations": {"example.com/expose": "yes"}}})
+    api.apply(stack(), namespace)
+    settled(namespace)
+
+    def told() -> dict[str, Any] | None:
+        seen = condition(api.get("InventoryStack", namespace, "shop"), "Stalled")
+        return seen if seen["reason"] == "NameTaken" else None
+
+    # What changed while it was looked at is looked at again.
+    assert "metadata.annotations[example.com/expose]" in eventually(told, "the annotation to be named")["message"]
+    api.patch("Service", namespace, "shop-grafana", {"metadata": {"annotations": {"example.com/expose": None}}})
+
+    def adopted() -> bool:
+        owners = api.get("Service", namespace, "shop-grafana")["metadata"].get("ownerReferences", ())
+        return [owner["name"] for owner in owners] == ["shop"]
+
+    eventually(adopted, "the Service to be adopted")
+    after = api.get("Service", namespace, "shop-grafana")
+    assert (after["metadata"]["uid"], after["spec"]) == (before["metadata"]["uid"], before["spec"])
+    eventually(
+        lambda: condition(api.get("InventoryStack", namespace, "shop"), "Stalled")["status"] == "False",
+        "Stalled to end",
+    )
+
+
+def test_a_file_that_is_changed_in_the_field_manager_s_name_is_put_back(api, operator, namespace, settled) -> None:
+    api.apply(stack(), namespace)
+    settled(namespace)
+    live = api.get("ConfigMap", namespace, "shop-prometheus")
+    path, merge = f"api/v1/namespaces/{namespace}/configmaps/shop-prometheus", "application/merge-patch+json"
+    forged = {"data": {"prometheus.yml": "scrape_configs: [{job_name: theirs}]"}}
+    api.request("PATCH", path, forged, merge, fieldManager="inventory-operator")
+    # Whoever may write an object may write this, too.
+    api.request("PATCH", path, {"metadata": {"managedFields": live["metadata"]["managedFields"]}}, merge)
+    wanted = live["data"]["prometheus.yml"]
+    eventually(
+        lambda: api.get("ConfigMap", namespace, "shop-prometheus")["data"]["prometheus.yml"] == wanted,
+        "the file to be put back",
+    )
+
+
+def test_an_object_of_another_owner_is_not_changed(api, operator, namespace, settled) -> None:
     theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "shop-prometheus"}, "data": {"a": "b"}}
     made = api.create(theirs, namespace)
     api.apply(stack(), namespace)
@@ -235,3 +315,25 @@ def test_transitions_are_events(api, operator, namespace, settled) -> None:
         return any(e["type"] == "Warning" and 'Secret "db" not found' in e["message"] for e in events)
 
     eventually(warned, "a Warning event")
+
+
+def test_a_stack_that_left_its_children_and_comes_back_restarts_nothing(api, operator, namespace, settled) -> None:
+    api.apply(stack(), namespace)
+    settled(namespace)
+
+    def specs() -> dict[str, object]:
+        children = api.children(namespace, "shop").items()
+        return {name: one["spec"] for (kind, name), one in children if kind == "Deployment"}
+
+    before = eventually(lambda: len(found := specs()) == 4 and found, "the Deployments")
+    api.delete("InventoryStack", namespace, "shop", propagation="Orphan")
+    eventually(lambda: api.get("InventoryStack", namespace, "shop") is None, "the stack to be gone")
+    uid = api.apply(stack(), namespace)["metadata"]["uid"]
+
+    def adopted() -> bool:
+        children = api.children(namespace, "shop").values()
+        owned = [one for one in children if one["kind"] not in {"PersistentVolumeClaim", "Secret"}]
+        return all(one["metadata"].get("ownerReferences", [{}])[0].get("uid") == uid for one in owned)
+
+    eventually(adopted, "the children to be adopted")
+    assert specs() == before, "so no pod is replaced"

@@ -1,7 +1,4 @@
-"""A real browser: Debian's Chromium, headless, with a profile of its own, which asks nobody but the service.
-
-It never downloads a browser.
-"""
+"""A real browser: Debian's Chromium, headless, with a profile of its own. It sends requests to the service only."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from devcluster import preflight
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 CHROMIUM = "/usr/bin/chromium"
 DESK, PHONE = (1280, 900), (360, 740)
@@ -65,3 +62,9 @@ def visiting(browser: Browser, url: str, size: tuple[int, int] = DESK, **options
         assert not [each for each in complaints if "Content Security Policy" in each], complaints
     finally:
         context.close()
+
+
+def follow(control: Locator) -> None:
+    """Click a link or the button of a form, and wait until the page that it leads to is there."""
+    with control.page.expect_navigation():
+        control.click()

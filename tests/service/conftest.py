@@ -1,6 +1,6 @@
 """Fixtures of the service's tests: each test runs on SQLite and on a real PostgreSQL, on a database of its own.
 
-A process of pytest has one PostgreSQL server, so the names of its databases meet nobody else's.
+A process of pytest has one PostgreSQL server, so the names of its databases are unique.
 """
 
 from __future__ import annotations

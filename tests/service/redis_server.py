@@ -1,7 +1,4 @@
-"""A Redis of the tests' own, on a free port, with a password.
-
-It never touches one that runs on the machine already, and writes nothing to disk.
-"""
+"""A Redis of the tests' own, on a free port, with a password, in memory only."""
 
 from __future__ import annotations
 

@@ -125,9 +125,9 @@ def test_one_replica_audits_at_a_time(cluster, empty_postgresql, tmp_path):
             with database.reading() as session:
                 session.execute(text("SELECT pg_advisory_xact_lock(5180924714)"))
                 with pytest.raises(audit.BusyError):
-                    audit.run(database, alone=True)
+                    audit.run(database, exclusive=True)
                 assert len(audit.run(database)) == 0
-            assert len(audit.run(database, alone=True)) == 0
+            assert len(audit.run(database, exclusive=True)) == 0
         finally:
             database.close()
 

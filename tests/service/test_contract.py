@@ -239,11 +239,12 @@ def test_if_match_guards_a_change(client, product):
     changed = client.put(path, json={"stock_level": 5}, headers={"If-Match": etag})
     assert changed.status_code == 200
     assert changed.headers["ETag"] != etag
-    for stale in (etag, f"W/{changed.headers['ETag']}", "nonsense"):
+    for stale in (etag, f"W/{etag}", "nonsense"):
         refused = client.put(path, json={"stock_level": 6}, headers={"If-Match": stale})
         assert refused.status_code == 412, stale
         assert refused.json["success"] is False
-    for good in (changed.headers["ETag"], '"other", "3"', "*"):
+    # A proxy that compresses the answer weakens its ETag.
+    for good in (changed.headers["ETag"], '"other", "3"', 'W/"4"', '"other", W/"5"', "*"):
         answer = client.put(path, json={}, headers={"If-Match": good})
         assert answer.status_code == 200, good
         assert answer.json["product"]["stock_level"] == 5

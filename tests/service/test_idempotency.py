@@ -73,7 +73,7 @@ def test_what_was_never_understood_is_not_kept(client, product):
 
 
 def test_a_key_in_flight_is_refused_at_once(context, client, product):
-    with context.database.writing_alone(b"\norder-1234"):
+    with context.database.writing_exclusively(b"\norder-1234"):
         answer = restock(client, product)
     assert answer.status_code == 409
     assert answer.json["type"] == "urn:inventorystack:problem:request-in-flight"

@@ -1,4 +1,4 @@
-"""The ledger: a line for every change of stock, with its origin; append-only for everybody."""
+"""The ledger: a line for every change of stock, with its origin; append-only, for SQL by hand as well."""
 
 from __future__ import annotations
 

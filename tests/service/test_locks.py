@@ -41,8 +41,8 @@ def test_while_the_first_row_is_held_no_other_is_taken(unordered, path, body):
             client.post("/api/products", json={"name": "x", "sku": f"sku-{each}", "stock_level": 5})
         client.post("/api/products/1/restock", json={"quantity": 1})
         assert watch.execute("SELECT id FROM products").fetchall()[-1] == (1,)
-        with psycopg.connect(unordered) as somebody_else:
-            somebody_else.execute("SELECT id FROM products WHERE id = 1 FOR UPDATE")
+        with psycopg.connect(unordered) as other:
+            other.execute("SELECT id FROM products WHERE id = 1 FOR UPDATE")
             answer = background.submit(app.test_client().post, path, json=body)
             until = time.monotonic() + DEADLINE
             while not watch.execute(WAITING).fetchone()[0]:

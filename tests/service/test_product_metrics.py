@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -38,7 +39,7 @@ def exported(samples):
     return [int(dict(labels)["product_id"]) for name, labels in samples if name == "product_stock_level"]
 
 
-def test_all_that_is_told_of_a_product(client, product):
+def test_all_series_of_a_product(client, product):
     names = {"product_id": product["id"], "product_name": "Desk lamp"}
     change(client, product, stock_level=10)
     change(client, product, stock_level=0)
@@ -105,7 +106,7 @@ SERIES_OF_A_PRODUCT = 5
 
 
 def test_products_that_come_and_go_leave_no_series(database_url):
-    """Whoever names, renames, sells out and deletes products all day leaves the series of those that are there."""
+    """Creating, renaming, selling out and deleting products all day leaves the series of those that are there."""
     with prepared_app(database_url) as app:
         client = app.test_client()
         kept = [create(client, f"kept-{number}", stock_level=20) for number in range(3)]
@@ -215,14 +216,14 @@ def test_what_no_date_tells_is_found_by_a_full_read(context, client, product):
 
 
 def test_scrapes_at_once_have_the_latest_each(database_url):
-    """Every thread changes a product of its own and must see it in its next scrape, whoever scrapes meanwhile."""
+    """Every thread changes a product of its own and must see it in its next scrape, whatever else scrapes meanwhile."""
     with prepared_app(database_url) as app:
         products = [create(app.test_client(), f"sku-{n}") for n in range(6)]
         context = context_of(app)
         # On a busy machine some thread may wait for the others' scrapes longer than a Prometheus would.
-        patient = StockCollector(context.database, 10, patience=DEADLINE)
-        replace(context, exposition=Exposition(CollectorRegistry(), patient)).attach(app)
-        context.database.patience = DEADLINE
+        patient = Exposition(CollectorRegistry(), StockCollector(context.database, 10), patience=DEADLINE)
+        replace(context, exposition=patient).attach(app)
+        context.database.places.patience = context.database.turn.patience = DEADLINE
         late = []
 
         def write_and_look(product):
@@ -242,38 +243,53 @@ def test_scrapes_at_once_have_the_latest_each(database_url):
         assert value(scrape(app.test_client()), "product_operations_total", operation_type="update") == 90
 
 
-class Slow:
-    """A database in which the first reader stays until a second one is there, or half a second is over."""
+class Counted:
+    """A database that counts its readers, and keeps the first until it is told to let it go."""
 
     def __init__(self, database):
         self._database = database
-        self._readers = 0
-        self._two = threading.Event()
-        self.one = threading.Event()
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.readers = 0
+        self.together = 0
 
     @contextmanager
     def reading(self):
-        self._readers += 1
-        if self._readers == 2:
-            self._two.set()
-        self.one.set()
+        self.readers += 1
+        self.together += 1
+        assert self.together == 1
+        self.begun.set()
+        assert self.go_on.wait(DEADLINE)
         with self._database.reading() as session:
-            self._two.wait(0.5)
             yield session
-        self._readers -= 1
-        assert self._readers == 0
+        self.together -= 1
 
 
-def test_two_scrapes_never_read_into_one_cache_at_once(context, product):
-    database = Slow(context.database)
-    collector = StockCollector(database, 10)
+def test_scrapes_that_wait_share_one_reading_that_began_after_them(context, client, product):
+    database = Counted(context.database)
+    shared = Exposition(CollectorRegistry(), StockCollector(database, 10), patience=DEADLINE)
     found = []
-    one = threading.Thread(target=lambda: found.append(collector.read()))
-    one.start()
-    database.one.wait()
-    found.append(collector.read())
-    one.join()
-    assert [stock.failure for stock in found] == [None, None]
+    scrapes = [
+        threading.Thread(target=lambda accept=accept: found.append(shared.render(accept)[0].decode()))
+        for accept in ("", *["text/plain", "application/openmetrics-text"] * 5)
+    ]
+    scrapes[0].start()
+    assert database.begun.wait(DEADLINE)
+    for thread in scrapes[1:]:
+        thread.start()
+    until = time.monotonic() + DEADLINE
+    while len(shared.waiting) < 10 and time.monotonic() < until:
+        time.sleep(0.01)
+    change(client, product, stock_level=7)
+    database.go_on.set()
+    for thread in scrapes:
+        thread.join()
+    assert database.readers == 3, "the first, and one for each format of those who waited"
+    assert len(found) == 11
+    assert all(f'sku="{product["sku"]}"}} 7.0' in text for text in found)
+    database.readers = 0
+    for _ in range(2):
+        shared.render("")
+    assert database.readers == 2, "nothing is kept for later"
 
 
 def gauge(stock, name="inventory_database_up"):
@@ -282,15 +298,17 @@ def gauge(stock, name="inventory_database_up"):
 
 
 def test_a_scrape_does_not_wait_for_ever_for_another(cluster, migrated_postgresql):
-    """Nor does it say of the database what it doesn't know."""
+    """Nor does it report about the database what it could not read."""
     with prepared_app(cluster.url(migrated_postgresql)) as app:
-        collector = StockCollector(context_of(app).database, 10, patience=0.01)
+        collector = StockCollector(context_of(app).database, 10)
+        exposition = Exposition(CollectorRegistry(), collector, patience=0.01)
 
         def impatient():
-            with collector.reading:
-                stock = collector.read()
+            with exposition.rendering:
+                text = exposition.render("")[0].decode()
+            assert "\ninventory_stock_collector_up 0.0\n" in text
+            stock = collector.unread(0.01)
             assert stock.failure == "an earlier scrape still reads"
-            assert gauge(stock, "inventory_stock_collector_up") == [0]
             return gauge(stock)
 
         assert impatient() == []

@@ -1,4 +1,4 @@
-"""The rate limit: what is counted where, how long a client waits, and that its own trouble is nobody's."""
+"""The rate limit: what is counted where, how long a client waits, and that a failing store refuses no request."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_refusal_says_when_to_come_again(database_url):
         assert {client.get(path).status_code for path in ("/livez", "/readyz", "/metrics", "/api/health")} == {200}
 
 
-def test_with_tokens_each_token_has_its_own_rate_and_strangers_are_counted(database_url):
+def test_with_tokens_each_token_has_its_own_rate_and_refused_clients_are_counted(database_url):
     with prepared_app(database_url, RATE_LIMIT="2/hour", REQUIRE_TOKENS="true") as app:
         client = app.test_client()
         for name in ("one", "two"):
@@ -137,7 +137,7 @@ def test_without_a_store_each_server_counts_by_itself(tmp_path):
 
 
 def test_a_store_that_goes_and_comes_back(redis, tmp_path):
-    """While it is away everybody is served; it is said once when it goes, and once when it is back."""
+    """While it is down every request is served; it is logged once when it fails, and once when it is back."""
     environment = {"RATE_LIMIT": "3/hour", "RATE_LIMIT_STORE": redis.url.replace("/0", "/1")}
     with serving(tmp_path / "log", DATABASE_URL=str(tmp_path / "i.db"), **environment) as server:
         assert [server.get("/api/products").status_code for _ in range(4)] == [200, 200, 200, 429]
@@ -158,7 +158,7 @@ def test_a_store_that_goes_and_comes_back(redis, tmp_path):
         assert PASSWORD not in server.log.read_text()
 
 
-def test_a_store_with_another_password_refuses_nobody(redis, tmp_path):
+def test_a_store_with_another_password_refuses_no_request(redis, tmp_path):
     environment = {"RATE_LIMIT": "1/hour", "RATE_LIMIT_STORE": redis.url.replace(PASSWORD, "wr0ng-pa55word")}
     with serving(tmp_path / "log", DATABASE_URL=str(tmp_path / "i.db"), **environment) as server:
         assert {server.get("/api/products").status_code for _ in range(3)} == {200}

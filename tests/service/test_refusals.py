@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 
+import pytest
 from tests.framework.service_app import assert_refused, prepared_app
 
 from inventory_service.context import context_of
@@ -108,7 +109,7 @@ def test_unknown_paths(client):
         assert_refused(client.get(path, follow_redirects=True), 404)
 
 
-def test_a_wrong_method_is_told_the_right_ones(client):
+def test_a_wrong_method_is_answered_with_the_allowed_ones(client):
     answer = client.patch("/api/products")
     assert_refused(answer, 405)
     assert {"GET", "POST"} <= set(answer.headers["Allow"].split(", "))
@@ -150,6 +151,31 @@ def test_behind_the_ingress_the_rate_counts_the_address_it_forwards_for(database
         assert ask("spoofed, 192.0.2.2", ingress) == 429
         assert ask("192.0.2.3", {}) == 200
         assert ask("192.0.2.4", {}) == 429  # without an ingress the header is just the client's word
+
+
+@pytest.mark.parametrize(
+    ("spellings", "other"),
+    [
+        (
+            ["203.0.113.8:51", "203.0.113.8:52", "203.0.113.8", "::ffff:203.0.113.8", "[::ffff:cb00:7108]:80"],
+            "203.0.113.9",
+        ),
+        (["2001:db8::1", "[2001:db8::2]:443", "2001:DB8:0:0:ffff::", "2001:db8::3%eth0"], "2001:db8:0:1::1"),
+        (["none", "1.2.3.4.5", "[", "203.0.113.8:port", "x" * 9000], "192.0.2.1"),
+    ],
+    ids=["IPv4", "IPv6 by /64", "no address: the proxy itself"],
+)
+def test_one_client_is_counted_as_one_however_its_address_is_written(database_url, spellings, other):
+    with prepared_app(database_url, RATE_LIMIT=f"{len(spellings)}/hour") as app:
+        client, ingress = app.test_client(), {"SERVER_PORT": str(context_of(app).settings.ingress_port)}
+
+        def ask(forwarded):
+            headers = {"X-Forwarded-For": f"192.0.2.99, {forwarded}"}
+            return client.get("/api/products", headers=headers, environ_overrides=ingress).status_code
+
+        assert [ask(spelling) for spelling in spellings] == [200] * len(spellings)
+        assert {ask(spelling) for spelling in spellings} == {429}
+        assert ask(other) == 200
 
 
 def test_an_unexpected_error_shows_nothing_of_itself(app, client):

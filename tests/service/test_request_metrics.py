@@ -146,8 +146,8 @@ def bodies(word, rng):
     ]
 
 
-class Stranger:
-    """Sends what no client of ours would; the same for the same seed."""
+class RandomClient:
+    """Sends random requests, valid and invalid; the same for the same seed."""
 
     def __init__(self, client, seed):
         self._client = client
@@ -203,18 +203,18 @@ def labels_of(samples, name):
 
 def test_a_fresh_process_makes_no_series_for_unknown_paths_and_methods(tmp_path):
     with prepared_app(f"sqlite:///{tmp_path}/inventory.db") as app:
-        stranger = Stranger(app.test_client(), 2)
+        random_client = RandomClient(app.test_client(), 2)
         taken = defaultdict(set)
-        for rule in stranger.rules:
+        for rule in random_client.rules:
             taken["/".join("1" if part.startswith("<") else part for part in rule.rule.split("/"))] |= rule.methods
-        for path in ("/nowhere", "/api/products/x", *(f"/{stranger.word()}" for _ in range(50))):
+        for path in ("/nowhere", "/api/products/x", *(f"/{random_client.word()}" for _ in range(50))):
             taken[path] = set()
         before = set(scrape(app.test_client()))
-        methods = {*METHODS, "BREW", stranger.word(string.ascii_letters)}
+        methods = {*METHODS, "BREW", random_client.word(string.ascii_letters)}
         asked = [(method, path) for path, own in taken.items() for method in sorted(methods - own)]
         doubled = [path.replace("/", "//")[1:] for path in taken if path.count("/") > 1]
         asked += [(method, path) for path in doubled for method in sorted(methods)]
-        statuses = {stranger.send(method, path, {}, {}).status_code for method, path in asked}
+        statuses = {random_client.send(method, path, {}, {}).status_code for method, path in asked}
         made = {series for series in set(scrape(app.test_client())) - before if series[0].startswith("http_")}
     assert statuses >= {308, 404, 405}
     assert made == set()
@@ -226,14 +226,14 @@ def test_a_thousand_strange_requests_make_no_series(tmp_path):
         client = app.test_client()
         for number in range(3):
             client.post("/api/products", json={"name": "x", "sku": f"sku-{number}", "stock_level": 5})
-        stranger = Stranger(client, 1)
-        statuses = {answer.status_code for answer in stranger.everything()}
+        random_client = RandomClient(client, 1)
+        statuses = {answer.status_code for answer in random_client.everything()}
         before = set(scrape(client)) | set(scrape(client))
-        statuses |= {stranger.anything().status_code for _ in range(1000)}
+        statuses |= {random_client.anything().status_code for _ in range(1000)}
         samples = scrape(client)
     assert {200, 400, 404, 405, 415} <= statuses
     assert max(statuses) < 500
-    assert labels_of(samples, "endpoint") <= {*(rule.rule for rule in stranger.rules), UNMATCHED}
+    assert labels_of(samples, "endpoint") <= {*(rule.rule for rule in random_client.rules), UNMATCHED}
     assert labels_of(samples, "method") <= METHOD_LABELS
     assert labels_of(samples, "status") <= STATUS_LABELS
     # What was done to products in passing tells of them, not of requests.

@@ -12,6 +12,7 @@ from sqlalchemy import func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 from tests.framework.service_app import prepared_app
 
+from inventory_service.background import readiness
 from inventory_service.bootstrap import schema
 from inventory_service.context import context_of
 from inventory_service.db.database import Database
@@ -75,6 +76,7 @@ def test_not_ready_while_the_schema_is_behind(database_url):
         assert client.get("/readyz").status_code == 200
         with context_of(app).database.writing() as session:
             session.execute(text("DELETE FROM alembic_version"))
+        readiness.check(context_of(app), context_of(app).database)
         behind = client.get("/readyz")
         assert behind.status_code == 503
         assert "schema" in behind.json["error"]
@@ -83,6 +85,7 @@ def test_not_ready_while_the_schema_is_behind(database_url):
 def test_a_pod_is_ready_beside_a_newer_one(client, context):
     with context.database.writing() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    readiness.check(context, context.database)
     assert client.get("/readyz").status_code == 200
     schema.prepare(context.database, context.settings)  # and leaves the newer schema alone
     with context.database.reading() as session:

@@ -1,4 +1,4 @@
-"""What a scrape asks the database: never for the whole table, by its plans and by what PostgreSQL counts itself."""
+"""What a scrape asks the database: not for the whole table, by its plans and by what PostgreSQL counts itself."""
 
 from __future__ import annotations
 

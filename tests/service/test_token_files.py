@@ -62,7 +62,7 @@ def states(app):
 
 
 def test_new_changed_and_vanished_files(app, folder):
-    put(folder, shop__front__write=f"  {ONE}\n", boss__admin=TWO)
+    put(folder, shop__front__write=f"  {ONE}\n", boss__admin=f"{TWO}\r\n")
     prepare(app)
     assert answers(app, ONE, TWO) == [200, 200]
     assert states(app) == {("shop.front", "write", "file", "active"), ("boss", "admin", "file", "active")}
@@ -115,7 +115,7 @@ def test_a_useless_file_is_named_and_the_others_go_on(app, folder):
     assert states(app) == {("good", "read", "file", "active")}
 
 
-def test_a_folder_that_is_not_there_locks_nobody_out(app, folder, tmp_path):
+def test_a_missing_folder_revokes_no_token(app, folder, tmp_path):
     put(folder, good__read=ONE)
     prepare(app)
     folder.rename(tmp_path / "away")

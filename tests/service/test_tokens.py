@@ -131,7 +131,7 @@ def test_an_expired_and_a_revoked_token(app, client):
 
 def test_a_revocation_takes_effect_at_once_on_all_replicas(app, database_url):
     other = create_app(load({"DATABASE_URL": database_url, "REQUIRE_TOKENS": "true"}))
-    context_of(other).lifecycle.obstacle = None
+    context_of(other).lifecycle.not_ready_reason = None
     token = make_token(app, "shop", "read")
     clients = [app.test_client(), other.test_client()]
     try:
@@ -215,7 +215,7 @@ def test_authenticate_is_for_the_login_page(app, client):
     assert failures(client)["invalid"] == 4
 
 
-def test_before_the_database_is_prepared_nobody_is_refused_for_good(empty_database_url):
+def test_before_the_database_is_prepared_no_token_is_refused_for_good(empty_database_url):
     app = create_app(load({"DATABASE_URL": empty_database_url, "REQUIRE_TOKENS": "true"}))
     try:
         answer = app.test_client().get("/api/products", headers=bearer("inv_some"))

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from tests.framework.server import serving
 from tests.framework.service_app import bearer, make_token, prepared_app
-from tests.service.browser import running, visiting
+from tests.service.browser import follow, running, visiting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +85,7 @@ def test_errors_are_pages_for_people_and_problems_for_programs(client):
         assert (answer.status_code, answer.mimetype) == (404, "application/problem+json"), path
 
 
-def test_who_reads_sees_no_form_and_can_send_none(database_url):
+def test_a_reader_sees_no_form_and_can_send_none(database_url):
     with prepared_app(database_url, REQUIRE_TOKENS="true") as app:
         admin, reader = make_token(app, "ada", "admin"), make_token(app, "rita", "read")
         client, body = app.test_client(), {"name": "Lamp", "sku": "LAMP", "stock_level": 20}
@@ -127,18 +127,18 @@ def test_logging_in_and_out_with_a_browser(tmp_path: Path):
         page.goto("/products/1")
         assert page.url.endswith("/login?next=%2Fproducts%2F1")
         page.get_by_label("API token").fill("inv_nonsense")
-        page.get_by_role("button", name="Log in").click()
+        follow(page.get_by_role("button", name="Log in"))
         assert "This is no valid token" in page.locator("#login-token-error").inner_text()
         page.get_by_label("API token").fill(token)
-        page.get_by_role("button", name="Log in").click()
+        follow(page.get_by_role("button", name="Log in"))
         assert page.url.endswith("/products/1")
         page.locator("summary", has_text="Take in a delivery").click()
         page.locator("#restock-quantity").fill("5")
-        page.get_by_role("button", name="Add to stock").click()
+        follow(page.get_by_role("button", name="Add to stock"))
         moved = server.get("/api/products/1/movements", headers=bearer(token)).json()["movements"][0]
         assert (moved["delta"], moved["actor"]) == (5, "ada")
         assert token not in page.content()
-        page.get_by_role("button", name="Log out").click()
+        follow(page.get_by_role("button", name="Log out"))
         page.goto("/products/1")
         assert page.url.endswith("/login?next=%2Fproducts%2F1")
     assert token not in log.read_text()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from inventory_operator.kube import permissions
-from inventory_operator.kube.kinds import CHILDREN, PODS, STACKS
+from inventory_operator.kube.kinds import CHILDREN, PODS, REPLICA_SETS, STACKS
 from inventory_operator.kube.permissions import Right
 from inventory_operator.settings import Settings
 
-CLUSTERWIDE = Settings(namespace=None, operator_namespace="home")
+CLUSTERWIDE = Settings(namespace=None, operator_namespace="home", allow_kubelet_metrics=True)
 SINGLE = Settings(namespace="shop", operator_namespace="shop")
 
 
@@ -20,9 +21,10 @@ class Reviewer:
         self._refuse = refuse
         self.asked: list[dict[str, str]] = []
 
-    async def allowed(self, attributes: dict[str, str]) -> bool:
+    async def request(self, _method: str, _path: str, review: dict[str, Any]) -> dict[str, Any]:
+        attributes = review["spec"]["resourceAttributes"]
         self.asked.append(attributes)
-        return not self._refuse(attributes)
+        return {"status": {"allowed": not self._refuse(attributes)}}
 
 
 async def test_with_every_right_nothing_is_missing() -> None:
@@ -50,6 +52,12 @@ def test_every_kind_that_is_written_is_asked_for() -> None:
         assert {(verb, child.kind) for verb in ("get", "list", "watch", "create", "patch", "delete")} <= rights
 
 
+def test_where_kubelet_metrics_are_closed_no_right_to_bind_is_asked_for() -> None:
+    closed = permissions.needed(dataclasses.replace(CLUSTERWIDE, allow_kubelet_metrics=False))
+    bindings = {right.verb for right in closed if right.resource.kind == "ClusterRoleBinding"}
+    assert bindings == {"get", "list", "watch", "delete"}
+
+
 def test_a_single_namespace_install_asks_for_nothing_outside_of_it() -> None:
     rights = permissions.needed(SINGLE)
     assert {right.namespace for right in rights} == {"shop"}
@@ -64,6 +72,7 @@ def test_nothing_is_asked_for_that_is_not_used() -> None:
         "watch",
     }
     assert {right.verb for right in rights if right.resource is PODS} == {"get", "list", "watch", "patch"}
+    assert {right.verb for right in rights if right.resource is REPLICA_SETS} == {"list", "watch"}
     leases = {(right.verb, right.name, right.namespace) for right in rights if right.resource.kind == "Lease"}
     assert leases == {
         ("create", "", "home"),

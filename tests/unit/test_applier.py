@@ -2,116 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import itertools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import aiohttp
 import pytest
+from tests.framework.faulty_cluster import (
+    PASSING,
+    REFUSED,
+    STACK,
+    UNKNOWN_FIELD,
+    Object,
+    live,
+    manifest,
+)
 
 from inventory_operator.api import metadata as meta
-from inventory_operator.cache.store import Store
 from inventory_operator.components.blocker import Blocker, Turn
 from inventory_operator.controller.applier import LOOK_AGAIN_SECONDS, Applier
+from inventory_operator.controller.apply_state import LONGEST_PAUSE_SECONDS
 from inventory_operator.kube import field_ownership
-from inventory_operator.kube.client import MERGE, ApiError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Object = dict[str, Any]
-STACK = meta.Stack("ns", "shop", "u-shop")
-REFUSED = ApiError(422, "Invalid", "spec.x: field is immutable")
-FORBIDDEN = ApiError(403, "Forbidden", "exceeded quota")
-CONFLICT = ApiError(409, "Conflict", "the object has been modified")
-BROKEN = ApiError(500, "InternalError", "etcdserver: request timed out")
-
-
-class FaultyCluster:
-    """Takes every write as an API server does, but for the faults that a test puts in its way."""
-
-    def __init__(self) -> None:
-        self.writes: list[str] = []
-        self.sent: list[Object] = []
-        self.objects: dict[tuple[str, str], Object] = {}
-        self.fault: Callable[[str, Object], Exception | None] = lambda _verb, _obj: None
-        self._versions = itertools.count(100)
-
-    def _take(self, verb: str, obj: Object) -> Object:
-        self.writes.append(f"{verb} {obj['kind']} {obj['metadata']['name']}")
-        self.sent.append(obj)
-        if error := self.fault(verb, obj):
-            raise error
-        known = self.objects.get((obj["kind"], obj["metadata"]["name"]), {})
-        metadata = {"uid": "u-child", **known.get("metadata", {}), **obj["metadata"]}
-        metadata |= {"resourceVersion": str(next(self._versions)), "managedFields": [_ours(obj)]}
-        taken = {**known, **obj, "metadata": metadata}
-        self.objects[obj["kind"], obj["metadata"]["name"]] = taken
-        return taken
-
-    async def apply(self, obj: Object) -> Object:
-        return self._take("apply", obj)
-
-    async def create(self, obj: Object) -> Object:
-        return self._take("create", obj)
-
-    async def patch(self, obj: Object, patch: Object, content_type: str = "strategic") -> Object:
-        self.sent.append(patch)
-        return self._take("merge" if content_type == MERGE else "patch", obj)
-
-    async def delete(self, obj: Object) -> None:
-        self._take("delete", obj)
-
-    async def get(self, _: Any, name: str, __: str | None) -> Object | None:
-        return next((obj for (_kind, known), obj in self.objects.items() if known == name), None)
-
-
-def _ours(obj: Object) -> Object:
-    """An entry of managedFields that covers every field of `obj`."""
-
-    def tree(value: Any) -> Object:
-        return {f"f:{key}": tree(item) for key, item in value.items()} if isinstance(value, dict) else {}
-
-    metadata = {
-        key: value for key, value in obj["metadata"].items() if key in {"labels", "annotations", "ownerReferences"}
-    }
-    body = {key: value for key, value in obj.items() if key not in {"apiVersion", "kind", "metadata"}}
-    return {"manager": meta.FIELD_MANAGER, "fieldsV1": tree({**body, "metadata": metadata})}
-
-
-@pytest.fixture
-def cluster() -> FaultyCluster:
-    return FaultyCluster()
-
-
-@pytest.fixture
-def store() -> Store:
-    return Store(lambda _key: None)
-
-
-@pytest.fixture
-def applier(cluster, store) -> Applier:
-    return Applier(cluster, store)
-
-
-def manifest(kind: str = "Service", name: str = "shop-inventory", component: str = "service", **body: Any) -> Object:
-    labels, owners = meta.labels(STACK, component), [meta.owner_reference(STACK)]
-    metadata = {"name": name, "namespace": "ns", "labels": labels, "ownerReferences": owners}
-    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, **(body or {"spec": {"a": 1}})}
-
-
-def live(wanted: Object, version: int = 5, **metadata: Any) -> Object:
-    """`wanted` as the API server shows it once it was applied."""
-    stamped = field_ownership.with_applied_hash(wanted)
-    seen = {"resourceVersion": str(version), "uid": "u-child", "managedFields": [_ours(stamped)], **metadata}
-    return {**stamped, "metadata": {**stamped["metadata"], **seen}}
-
-
-def secret(**data: str) -> Object:
-    made = manifest("Secret", "shop-grafana", "grafana", type="Opaque", **({"data": data} if data else {}))
-    made["metadata"]["annotations"] = {meta.GENERATE_ANNOTATION: "admin-password,token"}
-    del made["metadata"]["ownerReferences"]
-    return made
+from inventory_operator.kube.client import ApiError
 
 
 async def refused(applier: Applier, wanted: list[Object]) -> list[Blocker]:
@@ -221,21 +130,16 @@ async def test_what_is_held_back_holds_back_what_refers_to_it_and_nothing_else(
 
 
 @pytest.mark.parametrize(
-    ("error", "turn", "retries"),
+    ("error", "turn"),
     [
-        (aiohttp.ClientConnectionError("reset"), Turn.CLUSTER, False),
-        (TimeoutError(), Turn.CLUSTER, False),
-        (BROKEN, Turn.CLUSTER, True),
-        (CONFLICT, Turn.CLUSTER, True),
-        (FORBIDDEN, Turn.CLUSTER, True),
-        (REFUSED, Turn.USER, True),
+        *((error, Turn.CLUSTER) for error in PASSING.values()),
+        (REFUSED, Turn.USER),
+        (UNKNOWN_FIELD, Turn.USER),
     ],
-    ids=["connection", "timeout", "500", "409", "403", "422"],
+    ids=[*PASSING, "422", "typed"],
 )
 @pytest.mark.parametrize("exists", [False, True], ids=["create", "change"])
-async def test_a_fault_is_reported_and_hides_no_other_child(
-    applier, cluster, store, error, turn, retries, exists
-) -> None:
+async def test_a_fault_is_reported_and_hides_no_other_child(applier, cluster, store, error, turn, exists) -> None:
     if exists:
         store.observe(live(manifest(spec={"a": "old"})))
     cluster.fault = lambda _verb, obj: error if obj["metadata"]["name"] == "shop-inventory" else None
@@ -244,7 +148,7 @@ async def test_a_fault_is_reported_and_hides_no_other_child(
     assert {write.split()[1] for write in cluster.writes} == {"Service", "ConfigMap", "Deployment"}
     assert (blocker.component, blocker.target, blocker.turn) == ("service", ("Service", "shop-inventory"), turn)
     assert blocker.reason == "ApplyFailed"
-    assert (blocker.retry_seconds is not None) is retries
+    assert 0 < blocker.retry_seconds <= LONGEST_PAUSE_SECONDS
     assert blocker.message.startswith("Service shop-inventory: ")
     assert len(blocker.message) > len("Service shop-inventory: "), "even an exception without words has a name"
 
@@ -264,11 +168,40 @@ async def test_a_refused_write_is_not_sent_again_until_something_changes(applier
     assert len(cluster.writes) == 2
 
 
-async def test_a_transient_fault_is_tried_again_at_once_when_asked(applier, cluster) -> None:
-    cluster.fault = lambda _verb, _obj: aiohttp.ClientConnectionError("reset")
-    await applier.apply(STACK, [manifest()])
-    cluster.fault = lambda _verb, _obj: None
+async def test_an_object_that_can_not_be_looked_at_is_not_asked_for_all_the_time(applier, cluster) -> None:
+    async def get(*_: Any) -> None:
+        raise ApiError(403, "Forbidden", "may not get services")
+
+    cluster.get = get
+    cluster.objects["Service", "shop-inventory"] = taken()
+    for _ in range(10):
+        (blocker,) = await refused(applier, [manifest()])
+    assert blocker.message == "Service shop-inventory: may not get services"
+    assert 19 < blocker.retry_seconds <= 20
+    assert cluster.writes == []
+
+
+async def test_nothing_is_looked_for_before_it_is_created_but_for_what_is_known_to_be_hidden(applier, cluster) -> None:
+    looked: list[str] = []
+    get = cluster.get
+
+    async def counted(resource: Any, name: str, namespace: str | None) -> Object | None:
+        looked.append(name)
+        return await get(resource, name, namespace)
+
+    cluster.get = counted
     assert await refused(applier, [manifest()]) == []
+    assert looked == []
+    cluster.objects["Service", "other"] = {**taken(), "metadata": {**taken()["metadata"], "name": "other"}}
+    other, writes = manifest("Service", "other"), list(cluster.writes)
+    for passes in range(1, 4):
+        (blocker,) = await refused(applier, [other])
+        assert blocker.reason == "NameTaken"
+        assert looked == ["other"] * passes
+    assert cluster.writes == writes
+    del cluster.objects["Service", "other"]
+    assert await refused(applier, [other]) == []
+    assert cluster.writes == [*writes, "apply Service other"]
 
 
 async def test_a_namespace_that_goes_ends_the_reconcile(applier, cluster) -> None:
@@ -281,42 +214,6 @@ async def test_a_defect_is_not_taken_for_a_failure_of_the_child(applier, cluster
     cluster.fault = lambda _verb, _obj: KeyError("a defect")
     with pytest.raises(KeyError):
         await applier.apply(STACK, [manifest()])
-
-
-async def test_generated_secrets_are_created_once_with_long_random_values(applier, cluster, store) -> None:
-    await applier.create_secrets(STACK, [secret(user="YWRtaW4="), manifest()])
-    assert cluster.writes == ["create Secret shop-grafana"]
-    data = cluster.sent[0]["data"]
-    assert data.keys() == {"user", "admin-password", "token"}
-    assert data["user"] == "YWRtaW4="
-    assert data["admin-password"] != data["token"]
-    assert all(len(base64.b64decode(data[key])) >= 32 for key in ("admin-password", "token"))
-    await applier.create_secrets(STACK, [secret(user="YWRtaW4=")])
-    assert len(cluster.writes) == 1
-
-
-async def test_a_generated_secret_that_a_person_rotated_is_left_alone(applier, cluster, store) -> None:
-    without_data = {key: value for key, value in secret().items() if key != "data"}
-    store.observe({**live(without_data), "data": {"admin-password": "cm90YXRlZA=="}})
-    assert await applier.create_secrets(STACK, [secret()]) == []
-    assert await refused(applier, [secret()]) == []
-    assert cluster.writes == []
-
-
-async def test_new_labels_reach_a_generated_secret_without_its_data(applier, cluster, store) -> None:
-    store.observe({**live(secret()), "data": {"admin-password": "cm90YXRlZA=="}})
-    changed = secret(user="YWRtaW4=")
-    changed["metadata"]["labels"]["new"] = "label"
-    await applier.create_secrets(STACK, [changed])
-    assert cluster.writes == ["apply Secret shop-grafana"]
-    assert "data" not in cluster.sent[0]
-
-
-async def test_a_generated_secret_that_the_watches_do_not_show_yet_is_not_overwritten(applier, cluster) -> None:
-    cluster.fault = lambda verb, _obj: ApiError(409, "AlreadyExists", "exists") if verb == "create" else None
-    (blocker,) = await applier.create_secrets(STACK, [secret()])
-    assert blocker.turn is Turn.CLUSTER
-    assert cluster.writes == ["create Secret shop-grafana"]
 
 
 def taken(**metadata: Any) -> Object:
@@ -356,8 +253,8 @@ async def test_what_carries_our_label_and_no_owner_is_adopted(applier, cluster) 
     assert cluster.writes == ["apply Service shop-inventory"]
 
 
-async def test_a_label_that_somebody_removed_makes_our_own_object_no_stranger(applier, cluster) -> None:
-    without_labels = live(manifest(), labels={}, ownerReferences=[])
+async def test_an_object_of_ours_without_its_labels_stays_ours(applier, cluster) -> None:
+    without_labels = live(manifest(), labels={})
     del without_labels["metadata"]["managedFields"][0]["fieldsV1"]["f:metadata"]["f:labels"]
     cluster.objects["Service", "shop-inventory"] = without_labels
     assert await refused(applier, [manifest()]) == []
@@ -378,7 +275,22 @@ async def test_an_extra_key_goes_without_an_apply(applier, cluster, store) -> No
     store.observe({**live(wanted), "data": {"a": "1", "extra": "2"}})
     assert await refused(applier, [wanted]) == []
     assert cluster.writes == ["patch ConfigMap c"]
-    assert cluster.sent[0] == {"data": {"extra": None}}
+    assert cluster.sent[0] == {"data": {"extra": None}, "metadata": {"uid": "u-child"}}
+
+
+async def test_a_file_that_somebody_changed_in_our_field_manager_s_name_is_put_back(applier, cluster, store) -> None:
+    wanted = manifest("ConfigMap", "c", data={"prometheus.yml": "ours", "user-rules.yml": "theirs, judged"})
+    for key in ("prometheus.yml", "user-rules.yml"):
+        for known in (False, True):
+            version = str(next(cluster._versions))
+            forged = live(wanted, version=int(version))
+            forged["data"] = {**wanted["data"], key: "not judged"}
+            store.observe(forged)
+            sent = len(cluster.writes)
+            assert await refused(applier if known else Applier(cluster, store), [wanted]) == []
+            assert cluster.writes[sent:] == ["apply ConfigMap c"]
+    assert await refused(applier, [wanted]) == []
+    assert len(cluster.writes) == 4
 
 
 @pytest.mark.parametrize("failing", ["merge", "apply", "patch"])
@@ -400,81 +312,9 @@ async def test_a_fault_at_any_step_of_a_change_is_remembered(applier, cluster, s
     assert len(cluster.writes) == sent
 
 
-async def test_prune_takes_what_is_owned_and_not_wanted_and_nothing_else(applier, cluster, store) -> None:
-    volume, password, foreign = manifest("PersistentVolumeClaim", "v"), secret(), manifest("Service", "foreign")
-    password["metadata"]["ownerReferences"] = [meta.owner_reference(STACK)]
-    foreign["metadata"]["ownerReferences"] = [{**meta.owner_reference(STACK), "uid": "u-other"}]
-    going = live(manifest("Service", "going"), deletionTimestamp="2026-01-01T00:00:00Z")
-    for obj in (volume, password, foreign, manifest("Pod", "p"), manifest("Service", "old"), manifest()):
-        store.observe(live(obj))
-    store.observe(going)
-    await applier.prune(STACK, [manifest()])
-    assert cluster.writes == ["delete Service old"]
-
-
-async def test_cluster_scoped_children_of_a_gone_stack_are_pruned(applier, cluster, store) -> None:
-    def binding(name: str, uid: str) -> Object:
-        labels = {meta.STACK_LABEL: "shop", meta.STACK_NAMESPACE_LABEL: "ns", meta.UID_LABEL: uid}
-        metadata = {"name": name, "uid": name, "resourceVersion": "5", "labels": labels}
-        return {"kind": "ClusterRoleBinding", "metadata": metadata}
-
-    store.observe(binding("before", "u-before"))
-    store.observe(binding("now", STACK.uid))
-    await applier.prune_unowned(("ns", "shop"), STACK.uid)
-    assert cluster.writes == ["delete ClusterRoleBinding before"]
-    await applier.prune_unowned(("ns", "shop"), None)
-    assert cluster.writes[1:] == ["delete ClusterRoleBinding before", "delete ClusterRoleBinding now"]
-
-
-def pod(name: str, config: str | None = None, **metadata: Any) -> Object:
-    annotations = {meta.CONFIG_ANNOTATION: config} if config else {}
-    labels = meta.labels(STACK, "prometheus")
-    metadata = {"name": name, "namespace": "ns", "uid": name, "resourceVersion": "5", "labels": labels, **metadata}
-    return {"kind": "Pod", "metadata": {**metadata, "annotations": annotations}}
-
-
-async def test_pods_are_told_of_new_configuration_once(applier, cluster, store) -> None:
-    config = manifest("ConfigMap", "c", "prometheus", data={"a": "1"})
-    cluster.objects["Pod", "stale"] = pod("stale", config="old")
-    store.observe(cluster.objects["Pod", "stale"])
-    store.observe(pod("going", deletionTimestamp="2026-01-01T00:00:00Z"))
-    await applier.refresh_pods(STACK, [config])
-    await applier.refresh_pods(STACK, [config])
-    assert cluster.writes == ["apply Pod stale"]
-    assert cluster.sent[0]["metadata"]["uid"] == "stale", "never makes a pod anew"
-
-
-TOLD = [manifest("ConfigMap", "c", "prometheus", data={})]
-
-
-@pytest.mark.parametrize("code", [404, 409, 422])
-async def test_a_pod_that_just_went_holds_nothing_back(applier, cluster, store, code) -> None:
-    store.observe(pod("a"))
-    cluster.fault = lambda _verb, _obj: ApiError(code, "", "gone")
-    assert await applier.refresh_pods(STACK, TOLD) == []
-
-
-@pytest.mark.parametrize("error", [BROKEN, FORBIDDEN, TimeoutError()], ids=["500", "403", "timeout"])
-async def test_a_pod_that_can_not_be_told_is_reported_and_hides_no_other(applier, cluster, store, error) -> None:
-    for name in ("a", "b"):
-        store.observe(pod(name))
-    cluster.fault = lambda _verb, obj: error if obj["metadata"]["name"] == "a" else None
-    (blocker,) = await applier.refresh_pods(STACK, TOLD)
-    assert (blocker.target, blocker.component, blocker.turn) == (("Pod", "a"), "prometheus", Turn.CLUSTER)
-    assert blocker.retry_seconds == 20
-    assert cluster.writes == ["apply Pod a", "apply Pod b"]
-
-
-async def test_pods_of_a_namespace_that_goes_end_the_reconcile(applier, cluster, store) -> None:
-    store.observe(pod("a"))
-    cluster.fault = lambda _verb, _obj: ApiError(403, "Forbidden", "unable to create: because it is being terminated")
-    with pytest.raises(ApiError, match="terminated"):
-        await applier.refresh_pods(STACK, TOLD)
-
-
 async def test_a_forgotten_stack_is_judged_anew(applier, cluster) -> None:
     cluster.fault = lambda _verb, _obj: REFUSED
     await applier.apply(STACK, [manifest()])
-    applier.forget(("ns", "shop"))
+    applier.guard.forget(("ns", "shop"))
     await applier.apply(STACK, [manifest()])
     assert len(cluster.writes) == 2

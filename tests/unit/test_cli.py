@@ -43,7 +43,7 @@ def test_every_example_is_valid(monkeypatch, capsys) -> None:
     assert all(line.endswith(": ok") for line in lines)
 
 
-def test_every_problem_is_told_with_its_path(monkeypatch, capsys, bad) -> None:
+def test_every_error_has_its_path(monkeypatch, capsys, bad) -> None:
     assert run(monkeypatch, "check", EXAMPLES[0], bad) == 1
     out = capsys.readouterr().out
     assert f"{bad}: bad: spec.prometheus.retention: expected a duration" in out

@@ -3,62 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.framework import fakeapi
+from tests.framework.fakeapi import FakeApi, following, until
 
 from inventory_operator.api import metadata as meta
+from inventory_operator.cache.informer import Informer, Timing
 from inventory_operator.cache.store import Store
 from inventory_operator.components.blocker import Turn
-from inventory_operator.components.cloudnativepg import ClusterWatch, blockers
+from inventory_operator.components.cloudnativepg import blockers
 from inventory_operator.controller.workqueue import Queue
-from inventory_operator.kube.client import ApiError
-from inventory_operator.kube.kinds import CLUSTERS, watched
+from inventory_operator.kube.kinds import CLUSTERS
 from inventory_operator.runtime.manager import App
 from inventory_operator.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
-Object = dict[str, Any]
 STACK = meta.Stack("ns", "shop", "u")
 NAMES = meta.names(STACK)
 SHOP = ("ns", "shop")
-IMPATIENT = {"retry_seconds": 0.01, "look_again_seconds": 0.01}
-
-
-class FakeCluster:
-    """An API server with or without the kind; a test puts watch events into `events`."""
-
-    def __init__(self) -> None:
-        self.answer: ApiError | list[Object] = ApiError(404, "", "404 page not found")
-        self.lists = 0
-        self.events: asyncio.Queue[Object | ApiError] = asyncio.Queue()
-
-    async def list(self, resource: Any, _: str | None, **__: str) -> tuple[list[Object], int]:
-        assert resource is CLUSTERS
-        self.lists += 1
-        if isinstance(self.answer, ApiError):
-            raise self.answer
-        return self.answer, 10
-
-    async def watch(self, *_: Any, **__: str) -> AsyncIterator[Object]:
-        while True:
-            event = await self.events.get()
-            if isinstance(event, ApiError):
-                raise event
-            yield event
-
-
-def database(version: int = 5) -> Object:
-    metadata = {"name": NAMES.database, "namespace": "ns", "uid": "c", "resourceVersion": str(version)}
-    metadata["labels"] = meta.labels(STACK, "service")
-    return {"apiVersion": CLUSTERS.api_version, "kind": "Cluster", "metadata": metadata, "spec": {}}
+QUICK = Timing(retry=0.001, retry_limit=0.01, look_again=0.01)
+MISSING = (404, "404 page not found")
 
 
 @pytest.fixture
-def cluster() -> FakeCluster:
-    return FakeCluster()
+async def api() -> AsyncIterator[FakeApi]:
+    """An API server without the kind."""
+    async with fakeapi.serving() as api:
+        api.refusals = [MISSING] * 1_000_000
+        yield api
 
 
 @pytest.fixture
@@ -71,93 +48,75 @@ def changes() -> list[bool]:
     return []
 
 
+def informer(cluster: Any, store: Store, changed: Callable[[], None]) -> Informer:
+    selector = {"labelSelector": meta.STACK_LABEL}
+    return Informer(cluster, CLUSTERS, None, store, selector, timing=QUICK, served_changed=changed)
+
+
 @pytest.fixture
-async def watch(cluster, store, changes) -> AsyncIterator[ClusterWatch]:
-    watch = ClusterWatch(cluster, store, None, lambda: changes.append(watch.served), **IMPATIENT)
-    task = asyncio.create_task(watch.follow())
-    async with asyncio.timeout(60):
-        await watch.known.wait()
-    yield watch
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+async def watch(api, store, changes) -> AsyncIterator[Informer]:
+    async with fakeapi.client(api) as cluster:
+        watch = informer(cluster, store, lambda: changes.append(watch.served))
+        async with following(watch):
+            yield watch
 
 
-async def until(check: Any) -> None:
-    async with asyncio.timeout(60):
-        while not check():  # noqa: ASYNC110 - what is waited for is the other task's, and it sets no Event
-            await asyncio.sleep(0.001)
+def make_database(api: FakeApi) -> None:
+    api.put(NAMES.database, kind="Cluster", metadata={"labels": meta.labels(STACK, "service")}, spec={})
 
 
-async def test_that_the_kind_is_missing_is_known_and_no_news(watch, changes) -> None:
+async def test_that_the_kind_is_missing_is_known_and_no_news(watch, api, changes) -> None:
+    async with asyncio.timeout(fakeapi.PATIENCE):
+        await watch.synced.wait()
     assert not watch.served
     assert changes == []
 
 
-async def test_it_is_found_when_it_comes_and_missed_when_it_goes(watch, cluster, store, changes) -> None:
-    cluster.answer = [database()]
-    await until(lambda: watch.served)
+async def test_it_is_found_when_it_comes_and_missed_when_it_goes(watch, api, store, changes) -> None:
+    make_database(api)
+    api.refusals = []
+    await until(lambda: api.watching)
     assert ("Cluster", "shop-database") in store.of(SHOP)
-    cluster.answer = ApiError(404, "", "404 page not found")
-    cluster.events.put_nowait(ApiError(404, "", "404 page not found"))
+    api.refusals = [MISSING] * 1_000_000
+    api.cut_watches()
     await until(lambda: not watch.served)
     assert store.of(SHOP) == {}, "its objects went with it"
     assert changes == [True, False]
 
 
-async def test_what_is_watched_is_in_the_store(watch, cluster, store) -> None:
-    cluster.answer = []
-    await until(lambda: watch.served)
-    cluster.events.put_nowait({"type": "ADDED", "object": database(11)})
-    await until(lambda: store.of(SHOP))
-    cluster.events.put_nowait({"type": "DELETED", "object": database(12)})
-    await until(lambda: not store.of(SHOP))
-
-
-async def test_another_fault_takes_nothing_away(watch, cluster, store, changes) -> None:
-    cluster.answer = [database()]
-    await until(lambda: watch.served)
-    cluster.answer = ApiError(500, "InternalError", "etcdserver: request timed out")
-    cluster.events.put_nowait(ApiError(410, "", "too old resource version"))
-    seen = cluster.lists
-    await until(lambda: cluster.lists > seen + 2)
+async def test_another_fault_takes_nothing_away(watch, api, store, changes) -> None:
+    make_database(api)
+    api.refusals = []
+    await until(lambda: api.watching)
+    api.refusals = [(500, "etcdserver: request timed out")] * 3
+    api.cut_watches()
+    await until(lambda: not api.refusals)
     assert watch.served
     assert store.of(SHOP)
     assert changes == [True]
 
 
-async def test_a_kind_that_can_not_be_read_is_not_called_missing(cluster, store) -> None:
-    cluster.answer = ApiError(403, "Forbidden", "clusters is forbidden")
-    watch = ClusterWatch(cluster, store, None, lambda: None, **IMPATIENT)
-    task = asyncio.create_task(watch.follow())
-    await until(lambda: cluster.lists > 2)
-    assert not watch.known.is_set()
-    task.cancel()
+async def test_a_kind_that_can_not_be_read_is_not_called_missing(watch, api) -> None:
+    api.refusals = [(403, "clusters is forbidden")] * 1_000_000
+    await until(lambda: len(api.requests) > 3)
+    assert not watch.synced.is_set()
 
 
-class Lists:
-    """An API server without objects."""
-
-    async def list(self, *_: Any, **__: str) -> tuple[list[Object], int]:
-        return [], 1
-
-
-async def test_nothing_is_written_before_it_is_known_whether_the_kind_is_served(cluster, store) -> None:
+async def test_nothing_is_written_before_it_is_known_whether_the_kind_is_served(store) -> None:
     """After a restart a stack that runs on a Cluster must not hear that CloudNativePG is missing."""
-    watch = ClusterWatch(cluster, store, None, lambda: None)
-    app = App(None, Settings(), Lists(), store, Queue(1.0, 1.0), None, None, None, watch)
+    unknown = informer(None, store, lambda: None)
+    stacks: Any = SimpleNamespace(listed=asyncio.Event())
+    unused: Any = None
+    queue = Queue(1.0, 1.0)
+    app = App(Settings(), unused, store, queue, stacks, [unknown], unused, unused, unused, unused)
     task = asyncio.create_task(app._resync())
-    await until(lambda: app.listed_at)
+    stacks.listed.set()
     for _ in range(10):
         await asyncio.sleep(0)
     assert not app.synced.is_set()
-    watch.known.set()
+    unknown.synced.set()
     await until(app.synced.is_set)
     task.cancel()
-
-
-def test_kopf_is_not_asked_to_watch_it() -> None:
-    assert CLUSTERS not in watched(clusterwide=True)
-    assert CLUSTERS not in watched(clusterwide=False)
 
 
 CLUSTER, PODS = ("Cluster", "shop-database"), ("Deployment", "shop-inventory")

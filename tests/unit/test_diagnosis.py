@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from inventory_operator.status import pods
-from inventory_operator.status.pods import PodIssue, fails_readiness, next_issue
+from inventory_operator.status.issue import Issue
+from inventory_operator.status.pods import fails_readiness, next_issue
 
 Object = dict[str, Any]
 
@@ -15,11 +16,11 @@ Object = dict[str, Any]
 NOW = "2026-11-23T12:00:00Z"
 
 
-def trouble_of(one: Object) -> PodIssue | None:
+def trouble_of(one: Object) -> Issue | None:
     return pods.pod_issue(one, NOW)
 
 
-def first_trouble(several: list[Object]) -> PodIssue | None:
+def first_issue(several: list[Object]) -> Issue | None:
     return pods.pods_issue(several, NOW)
 
 
@@ -42,11 +43,13 @@ def ended(code: int = 3, reason: str = "Error") -> Object:
 
 @pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "RegistryUnavailable"])
 def test_every_phase_of_a_failing_pull_reads_the_same(reason: str) -> None:
-    expected = PodIssue("ImagePullBackOff", "pod p: container main: image registry.example.com/i:1 can't be pulled")
+    words = "correct its name, or see that the nodes reach its registry and may pull from it"
+    pulled = "pod p: container main: image registry.example.com/i:1 can't be pulled"
+    expected = Issue("ImagePullBackOff", f"{pulled}: {words}")
     assert trouble_of(pod(waiting(reason, "Back-off 5m0s pulling image"))) == expected
 
 
-CRASH = PodIssue("CrashLoopBackOff", "pod p: container main ended with exit code 3")
+CRASH = Issue("CrashLoopBackOff", "pod p: container main ended with exit code 3: read its log")
 
 
 @pytest.mark.parametrize(
@@ -72,13 +75,17 @@ def test_every_phase_of_a_crash_loop_reads_the_same(phase: Object) -> None:
     ],
 )
 def test_out_of_memory_is_named(phase: Object) -> None:
-    assert trouble_of(pod(phase)) == PodIssue("OOMKilled", "pod p: container main was killed: out of memory")
+    assert trouble_of(pod(phase)) == Issue(
+        "OOMKilled", "pod p: container main was killed: out of memory: raise its memory limit"
+    )
 
 
 @pytest.mark.parametrize("reason", ["InvalidImageName", "ImageInspectError"])
 def test_an_unusable_image_is_named(reason: str) -> None:
     issue = trouble_of(pod(waiting(reason)))
-    assert issue == PodIssue(reason, "pod p: container main: image registry.example.com/i:1 can't be used")
+    assert issue == Issue(
+        reason, "pod p: container main: image registry.example.com/i:1 can't be used: correct its name, or the image"
+    )
 
 
 @pytest.mark.parametrize("reason", ["CreateContainerConfigError", "CreateContainerError", "RunContainerError"])
@@ -92,13 +99,15 @@ def test_a_container_that_can_not_start_says_why(reason: str) -> None:
 
 def test_a_pod_that_fits_nowhere_says_why() -> None:
     scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes: cpu"}
-    assert trouble_of(pod(conditions=[scheduled])) == PodIssue("Unschedulable", "pod p fits on no node: 0/1 nodes: cpu")
+    assert trouble_of(pod(conditions=[scheduled])) == Issue(
+        "Unschedulable", "pod p fits on no node: add room, or change its resources or placement: 0/1 nodes: cpu"
+    )
 
 
-def test_a_failed_pod_says_why() -> None:
-    evicted = pod(phase="Failed", reason="Evicted", message="low on disk")
-    assert trouble_of(evicted) == PodIssue("Evicted", "pod p failed: low on disk")
-    assert trouble_of(pod(phase="Failed")) == PodIssue("PodFailed", "pod p failed: no message")
+def test_a_pod_that_waits_for_its_gates_says_so() -> None:
+    gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "Scheduling is blocked"}
+    words = "pod p waits for its scheduling gates, which whoever set them has to remove: Scheduling is blocked"
+    assert trouble_of(pod(conditions=[gated])) == Issue("SchedulingGated", words)
 
 
 def starting(at: str, **more: Any) -> Object:
@@ -116,13 +125,13 @@ def test_a_container_that_initializes_for_long_has_no_readiness_check_to_fail() 
     def initial(at: str) -> Object:
         return pod(waiting("PodInitializing"), initContainerStatuses=[starting(at, name="set-up")])
 
-    words = "pod p: container set-up is still at work, and the others wait for it"
-    assert trouble_of(initial("2026-11-23T11:59:45Z")) == PodIssue("Initializing", words)
+    words = "pod p: container set-up is still at work, and the others wait for it: read its log"
+    assert trouble_of(initial("2026-11-23T11:59:45Z")) == Issue("Initializing", words)
     assert trouble_of(initial("2026-11-23T11:59:50Z")) is None
     assert next_issue([initial("2026-11-23T11:59:50Z")], NOW) == 5
 
 
-def test_nobody_waits_for_what_only_an_event_can_change() -> None:
+def test_no_retry_for_what_only_an_event_can_change() -> None:
     at = "2026-11-23T11:59:50Z"
     pods = [
         pod(starting(at, ready=True), waiting("ImagePullBackOff"), container(state={"running": {}}, started=True)),
@@ -131,12 +140,15 @@ def test_nobody_waits_for_what_only_an_event_can_change() -> None:
     ]
     going = pod(starting(at))
     going["metadata"]["deletionTimestamp"] = NOW
-    assert next_issue([*pods, going], NOW) is None
+    assert next_issue([*pods, pod(starting(at), phase="Failed")], NOW) is None
+    assert next_issue([going], NOW) == 30, "when it should have ended"
 
 
-def test_a_container_that_runs_without_being_ready_is_told_apart_from_a_starting_one() -> None:
+def test_a_running_container_that_is_not_ready_differs_from_a_starting_one() -> None:
     running = container(state={"running": {}}, started=True)
-    assert trouble_of(pod(running)) == PodIssue("NotReady", "pod p: container main runs, but its readiness check fails")
+    assert trouble_of(pod(running)) == Issue(
+        "NotReady", "pod p: container main runs, but its readiness check fails: read its log"
+    )
     just_now, a_while_ago = "2026-11-23T11:59:50Z", "2026-11-23T11:59:45Z"
     assert trouble_of(pod(container(state={"running": {"startedAt": just_now}}, started=True))) is None
     assert trouble_of(pod(container(state={"running": {"startedAt": a_while_ago}}, started=True))) is not None
@@ -145,24 +157,66 @@ def test_a_container_that_runs_without_being_ready_is_told_apart_from_a_starting
     assert trouble_of({"metadata": {"name": "p"}}) is None
 
 
-def test_a_ready_container_is_no_trouble_whatever_it_went_through() -> None:
+def test_a_ready_container_is_no_issue_whatever_its_history() -> None:
     assert trouble_of(pod(container(ready=True, state={"running": {}}, lastState=ended(), restartCount=9))) is None
 
 
-def test_an_init_container_that_succeeded_is_no_trouble_and_one_that_failed_is() -> None:
+def test_an_init_container_is_an_issue_only_when_it_failed() -> None:
     done, failed = container("init", state=ended(0, "Completed")), container("init", state=ended(1))
     assert trouble_of(pod(initContainerStatuses=[done])) is None
     issue = trouble_of(pod(waiting("PodInitializing"), initContainerStatuses=[failed]))
-    assert issue == PodIssue("CrashLoopBackOff", "pod p: container init ended with exit code 1")
+    assert issue == Issue("CrashLoopBackOff", "pod p: container init ended with exit code 1: read its log")
 
 
-def test_the_newest_pod_in_trouble_speaks_and_one_that_goes_does_not() -> None:
+def sidecar(*main: Object, **state: Any) -> Object:
+    """A pod with a container that starts before the main ones and stays."""
+    one = pod(*main, initContainerStatuses=[container("proxy", **state)])
+    return {**one, "spec": {"initContainers": [{"name": "proxy", "restartPolicy": "Always"}]}}
+
+
+def test_an_init_container_that_ran_again_did_not_crash() -> None:
+    """As after a restart of the node: its sandbox was made anew."""
+    again = container("init", state={"running": {}}, lastState=ended(0, "Completed"), restartCount=1, started=False)
+    assert trouble_of(pod(waiting("PodInitializing"), initContainerStatuses=[again])) is None
+
+
+@pytest.mark.parametrize(
+    "phase",
+    [
+        {"state": ended(0, "Completed")},
+        {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": ended(0, "Completed"), "restartCount": 2},
+    ],
+)
+def test_what_is_to_stay_has_no_good_end(phase: Object) -> None:
+    words = "ended with exit code 0: read its log"
+    assert trouble_of(pod(container(**phase))) == Issue("CrashLoopBackOff", f"pod p: container main {words}")
+    issue = trouble_of(sidecar(waiting("PodInitializing"), **phase))
+    assert issue == Issue("CrashLoopBackOff", f"pod p: container proxy {words}")
+    assert trouble_of(pod(waiting("PodInitializing"), initContainerStatuses=[container("init", **phase)])) is None
+
+
+def test_a_sidecar_is_at_work_as_long_as_its_pod() -> None:
+    running = {"state": {"running": {"startedAt": "2026-11-23T11:00:00Z"}}, "started": True}
+    assert trouble_of(sidecar(container(ready=True), ready=True, **running)) is None
+    words = "pod p: container proxy runs, but its readiness check fails: read its log"
+    assert trouble_of(sidecar(container(ready=True), **running)) == Issue("NotReady", words)
+    assert trouble_of(sidecar(container(state=ended()), **running)) == CRASH, "worse, and maybe the cause"
+
+
+@pytest.mark.parametrize("state", [ended(), {"waiting": {"reason": "ErrImagePull"}}, {"running": {}}])
+def test_a_container_of_who_debugs_says_nothing_of_the_pod(state: Object) -> None:
+    debugger = container("debugger", state=state)
+    ready = container(ready=True, state={"running": {}})
+    assert trouble_of(pod(ready, ephemeralContainerStatuses=[debugger])) is None
+    assert next_issue([pod(ready, ephemeralContainerStatuses=[starting("2026-11-23T11:59:50Z")])], NOW) is None
+
+
+def test_the_message_is_that_of_the_newest_pod_with_an_issue() -> None:
     old = pod(container(state=ended()), name="old", created="2026-01-01T00:00:00Z")
     new = pod(waiting("ErrImagePull"), name="new", created="2026-01-02T00:00:00Z")
-    going = pod(waiting("ErrImagePull"), name="going", created="2026-01-03T00:00:00Z")
-    going["metadata"]["deletionTimestamp"] = "2026-01-04T00:00:00Z"
-    issue = first_trouble([old, going, new])
+    fine = pod(name="fine", created="2026-01-03T00:00:00Z")
+    issue = first_issue([old, fine, new])
     assert issue is not None
     assert "pod new:" in issue.message
-    assert first_trouble([going]) is None
-    assert first_trouble([]) is None
+    assert first_issue([fine]) is None
+    assert first_issue([]) is None

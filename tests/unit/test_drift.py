@@ -128,9 +128,9 @@ def test_the_digest_depends_on_content_and_not_on_order() -> None:
 
 def test_the_stamp_is_the_digest_of_the_rest_and_leaves_its_input_alone() -> None:
     plain = {"kind": "Thing", "metadata": {"name": "x", "annotations": {"mine": "1"}}}
-    stamped = field_ownership.with_applied_hash(plain)
-    assert field_ownership.applied_hash(stamped) == field_ownership.digest(plain)
-    assert stamped["metadata"]["annotations"]["mine"] == "1"
+    hashed = field_ownership.with_applied_hash(plain)
+    assert field_ownership.applied_hash(hashed) == field_ownership.digest(plain)
+    assert hashed["metadata"]["annotations"]["mine"] == "1"
     assert APPLIED_ANNOTATION not in plain["metadata"]["annotations"]
 
 

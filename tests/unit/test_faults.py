@@ -1,4 +1,4 @@
-"""The faults' own logic: what counts as evidence, what is told of it, and how the service is made to misbehave."""
+"""The logic of the fault tests: what counts as evidence, how it is reported, and how the service misbehaves."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from tests.faults import __main__ as runner
 from tests.faults import faultyimage, report
+from tests.faults.environment import Latch
 from tests.faults.evidence import Change, Expectation, Row, Times, changes, complete, states
 from tests.faults.faults import FAULTS
-from tests.faults.lab import Latch
+from tests.faults.fixture import BASE, merged
 from tests.faults.misbehaviour import HEADER, wrapped
 from tests.faults.receiver import Delivery, Receiver, read
-from tests.faults.stand import BASE, merged
 from tests.framework import derivedimage
 from tests.framework.rendered import ROOT, stack
 
@@ -28,15 +28,15 @@ from inventory_service.settings import load
 
 DOWN = Expectation("InventoryDown")
 TIMES = Times(quiet=10.0, fault=100.0, recovery=200.0)
-SEEN = [Change(101.0, "InventoryDown", "pending"), Change(160.0, "InventoryDown", "firing")]
-TOLD = [
+CHANGES = [Change(101.0, "InventoryDown", "pending"), Change(160.0, "InventoryDown", "firing")]
+DELIVERIES = [
     Delivery(190.0, "firing", "InventoryDown", "critical"),
     Delivery(500.0, "resolved", "InventoryDown", "critical"),
 ]
 
 
-def row(expected: Expectation = DOWN, times: Times = TIMES, seen=SEEN, told=TOLD, inhibited=()) -> Row:
-    return complete(Row("service-down", "no pod"), expected, times, seen, told, inhibited)
+def row(expected=DOWN, times=TIMES, changes=CHANGES, deliveries=DELIVERIES, inhibited=()) -> Row:
+    return complete(Row("service-down", "no pod"), expected, times, changes, deliveries, inhibited)
 
 
 # Evidence
@@ -72,44 +72,46 @@ def test_what_else_is_not_inactive_is_listed_with_its_reason() -> None:
         Change(170.0, "Late", "firing"),
         Change(101.0, "Watchdog", "firing"),
     ]
-    found = row(seen=[*SEEN, *besides], inhibited=["ServicePodDown"])
+    found = row(changes=[*CHANGES, *besides], inhibited=["ServicePodDown"])
     assert found.others == {"ServicePodDown": "inhibited", "TargetDown": "pending", "Late": "firing"}
     assert found.problems == []
 
 
 def test_another_delivery_is_a_problem_whenever_it_came() -> None:
     for at in (50.0, 150.0, 600.0):
-        found = row(told=[*TOLD, Delivery(at, "firing", "ServiceSlow", "warning")])
+        found = row(deliveries=[*DELIVERIES, Delivery(at, "firing", "ServiceSlow", "warning")])
         assert found.problems == [f"ServiceSlow was delivered, {at - 100:+.0f} s from the fault"]
 
 
 def test_what_may_come_afterwards_may_not_come_before() -> None:
     expected = Expectation("InventoryDown", frozenset({"Ticket"}))
-    good = row(expected, told=[*TOLD, Delivery(300.0, "firing", "Ticket", "warning")])
+    good = row(expected, deliveries=[*DELIVERIES, Delivery(300.0, "firing", "Ticket", "warning")])
     assert (good.afterwards, good.problems) == (["Ticket"], [])
-    bad = row(expected, told=[*TOLD, *(Delivery(at, "firing", "Ticket", "warning") for at in (150.0, 300.0))])
+    tickets = [Delivery(at, "firing", "Ticket", "warning") for at in (150.0, 300.0)]
+    bad = row(expected, deliveries=[*DELIVERIES, *tickets])
     assert bad.problems == ["Ticket was delivered, +50 s from the fault"]
 
 
 def test_what_did_not_happen_is_a_problem() -> None:
-    assert row(seen=[], told=[]).problems == [
+    assert row(changes=[], deliveries=[]).problems == [
         "InventoryDown did not fire",
         "InventoryDown did not reach the receiver",
         "InventoryDown was not resolved at the receiver",
     ]
     early = [Change(60.0, "Other", "firing")]
-    assert row(seen=[*early, *SEEN]).problems == ["Other fired before the fault"]
+    assert row(changes=[*early, *CHANGES]).problems == ["Other fired before the fault"]
 
 
 def test_a_stack_without_a_fault_must_get_no_delivery() -> None:
-    calm = Times(quiet=10.0)
-    assert row(Expectation(None), calm, seen=[Change(20.0, "TargetDown", "pending")], told=[]).problems == []
-    told = row(Expectation(None), calm, seen=[], told=TOLD[:1])
-    assert told.problems == ["InventoryDown was delivered"]
+    undisturbed = Times(quiet=10.0)
+    found = row(Expectation(None), undisturbed, changes=[Change(20.0, "TargetDown", "pending")], deliveries=[])
+    assert found.problems == []
+    found = row(Expectation(None), undisturbed, changes=[], deliveries=DELIVERIES[:1])
+    assert found.problems == ["InventoryDown was delivered"]
 
 
 def test_a_story_that_broke_off_keeps_what_it_saw() -> None:
-    found = row(times=Times(quiet=10.0, fault=100.0), told=[])
+    found = row(times=Times(quiet=10.0, fault=100.0), deliveries=[])
     assert (found.firing, found.delivered, found.resolved) == (60.0, None, None)
     assert found.problems == ["InventoryDown did not reach the receiver"]
 
@@ -207,16 +209,16 @@ def test_each_fault_waits_for_an_alert_that_is_shipped() -> None:
     assert wanted <= shipped
 
 
-@pytest.mark.parametrize("name", runner.STORIES)
+@pytest.mark.parametrize("name", runner.SCENARIOS)
 def test_each_stack_is_one_that_the_operator_follows(name) -> None:
-    _, fault = runner.STORIES[name]
+    _, fault = runner.SCENARIOS[name]
     parsed = api_stack.parse(stack(**merged(BASE, fault.spec)))
     assert not parsed.grafana.enabled
     assert parsed.prometheus.scrape_interval == api_stack.parse(stack()).prometheus.scrape_interval
     assert set(parsed.alerting.receivers.webhook.domains) == {"service", "business", "monitoring", "operator"}
 
 
-def test_everybody_is_waited_for() -> None:
+def test_a_latch_waits_for_all() -> None:
     latch = Latch(2)
     latch.arrive()
     assert latch.missing() == 1
@@ -235,7 +237,7 @@ def test_a_story_that_breaks_off_unforeseen_costs_no_other_its_row() -> None:
     assert "| `service-down`: no pod | InventoryDown | 1 min | 1 min 30 s | none | 5 min | yes |" in text
 
 
-def test_words_of_others_stay_in_their_cell() -> None:
+def test_text_of_others_stays_in_its_cell() -> None:
     found = Row("a", "what", problems=["x | y\nz"], notes=["one\n| two"], others={"B": "pending", "A": "firing"})
     text = report.table([found], "machine", 1.0)
     assert "- `a`: **x \\| y z**." in text

@@ -10,12 +10,13 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.framework import processes
 
 from devcluster import __main__, debian, install, mounts, preflight, targets
 from devcluster.errors import RefusedError
 from devcluster.images import archive, ownimages, standins
-from devcluster.images.ownimages import OPERATOR, SERVICE
+from devcluster.images.ownimages import OPERATOR, OWN, SERVICE
 from devcluster.kubectl import wait_until
 from devcluster.node import network, servers
 from devcluster.paths import REPO
@@ -93,7 +94,7 @@ class TestDebian:
         fixing = ["install perl", "install"] if interrupted else []
         assert commands == ["dpkg", *finishing, "update", *fixing, "install socat"]
 
-    def test_nothing_to_install_asks_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_packages_to_install_apt_is_not_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(debian, "run", None)
         debian.install([])
 
@@ -141,7 +142,7 @@ class TestRules:
             "COMMIT",
         ]
 
-    def test_nothing_to_undo_is_nothing_to_say(self) -> None:
+    def test_nothing_to_undo_gives_no_rules(self) -> None:
         assert network.undo_rules(network.undo_rules("*nat\n:INPUT ACCEPT [0:0]\nCOMMIT\n")) == ""
 
 
@@ -208,3 +209,13 @@ class TestImages:
         assert overlay["images"][0]["newName"] == "r:5000/inventory-operator"
         assert overlay["images"][0]["newTag"] == "1-a"
         assert "r:5000/inventory-service:1-b" in overlay["patches"][0]["patch"]
+
+    def test_the_overlay_opens_what_the_deployment_closes(self) -> None:
+        deployment = yaml.safe_load((REPO / "operator/deploy/base/deployment.yaml").read_text())
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        assert not {one["name"] for one in container["env"]} & install.OPENED.keys()
+        overlay = install.overlay("../x", {image: image.name for image in OWN}, {})
+        patch = json.loads(overlay["patches"][0]["patch"])
+        (container,) = patch["spec"]["template"]["spec"]["containers"]
+        given = {one["name"]: one["value"] for one in container["env"]}
+        assert given == {"INVENTORY_SERVICE_IMAGE": SERVICE.name, **install.OPENED}

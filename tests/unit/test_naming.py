@@ -1,4 +1,4 @@
-"""Names and labels: never shared by two stacks, never too long."""
+"""Names and labels: unique to a stack, and short enough."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.framework.rendered import rendered, stack
 
-from inventory_operator.kube.object_references import object_references
+from inventory_operator.kube.object_references import object_references, used_objects
 
 POD = {
     "serviceAccountName": "account",
@@ -62,6 +62,29 @@ def test_every_reference_is_found(kind: str, body: dict[str, Any], references: s
     assert object_references({"kind": kind, **body}) == references
 
 
+def test_what_is_used_without_being_named_is_found() -> None:
+    labels = {"app": "a", "part": "b"}
+    deployments = [
+        {
+            "kind": "Deployment",
+            "metadata": {"name": name},
+            "spec": {"template": {"metadata": {"labels": of}, "spec": {}}},
+        }
+        for name, of in {"selected": labels, "other": {"app": "a"}}.items()
+    ]
+    cluster = {"kind": "Cluster", "metadata": {"name": "db"}}
+    known = [*deployments, cluster]
+    service = {"kind": "Service", "metadata": {"name": "s"}, "spec": {"selector": {"part": "b"}}}
+    assert used_objects(service, known) == {("Deployment", "selected")}
+    assert used_objects({**service, "spec": {}}, known) == set()
+    variables = [
+        {"valueFrom": {"secretKeyRef": {"name": name, "key": "uri"}}} for name in ("db-app", "other-app", "db")
+    ]
+    pod = {"containers": [{"env": variables}]}
+    reader = {"kind": "Deployment", "metadata": {"name": "r"}, "spec": {"template": {"spec": pod}}}
+    assert used_objects(reader, known) == {("Cluster", "db")}
+
+
 FULL = {
     "service": {
         "autoscaling": {"minReplicas": 1, "maxReplicas": 2},
@@ -73,7 +96,8 @@ FULL = {
 
 @pytest.mark.parametrize("fields", [{}, FULL], ids=["the defaults", "everything"])
 def test_what_the_templates_render_refers_to_each_other_without_a_circle(fields: dict[str, Any]) -> None:
-    pending = {(one["kind"], one["metadata"]["name"]): object_references(one) for one in rendered(stack(**fields))}
+    objects = rendered(stack(**fields))
+    pending = {(o["kind"], o["metadata"]["name"]): object_references(o) | used_objects(o, objects) for o in objects}
     outside = {one for references in pending.values() for one in references if one not in pending}
     assert {name for kind, name in outside if kind != "ClusterRole"} <= {"pg"}
     while pending:

@@ -57,6 +57,23 @@ class Gate:
         self.ended.append(key)
 
 
+async def test_slow_keys_of_one_namespace_leave_workers_to_others() -> None:
+    queue, gate = Queue(0.5, 60.0, share=2), Gate()
+    many = [("hostile", str(number)) for number in range(5)]
+    queue.add_all(many)
+    async with workers(queue, 3, gate):
+        await until_idle()
+        assert gate.begun == many[:2]
+        queue.add(A)
+        queue.add(many[0])
+        await until_idle()
+        assert gate.begun == [*many[:2], A]
+        gate.open.set()
+        await until_idle()
+        assert sorted(gate.ended) == sorted([*many, many[0], A]), "nothing is lost"
+    assert not queue._held
+
+
 async def test_a_waiting_key_is_worked_on_once(queue) -> None:
     gate = Gate()
     gate.open.set()

@@ -6,7 +6,9 @@ import pytest
 
 from inventory_operator.api.metadata import Stack, names
 from inventory_operator.api.stack import parse
-from inventory_operator.components.references import TOKEN_KEY, Reference, digest, references
+from inventory_operator.components import references
+from inventory_operator.components.references import Reference, digest
+from inventory_operator.components.service import TOKEN_KEY
 
 KEY = b"0123456789abcdef"
 NAMES = names(Stack("ns", "shop", "uid"))
@@ -53,13 +55,18 @@ def test_the_secret_of_a_cluster_of_ours_is_waited_for_by_the_service_only() -> 
 TOKENS = Reference("service", "tokens", (), "path", shape=TOKEN_KEY)
 
 
+NAMELESS = "Secret tokens has a key without a value: put one there, or remove the key"
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
         ({"till-1.read": "eA==", "admin.Bob.admin": "eA=="}, None),
         (None, 'Secret "tokens" not found'),
         ({}, "Secret tokens is empty: expected at least one NAME.SCOPE with the scope read, write or admin"),
-        ({"a.read": "eA==", "b.write": ""}, "Secret tokens has no value under key b.write"),
+        ({"a.read": "eA==", "b.write": ""}, NAMELESS),
+        ({"a.read": "eAo=", "b.write": "Cg=="}, NAMELESS),
+        ({"a.read": "eAo=", "b.write": "IA0K"}, NAMELESS),
         (
             {"a.read": "eA==", "hunter2": "eA=="},
             "Secret tokens has a key of another kind: expected only NAME.SCOPE with the scope read, write or admin",

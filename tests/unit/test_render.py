@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import pytest
 import yaml
-from tests.framework.rendered import FACTS, ROOT, one, rendered, sets, stack, stack_of
+from tests.framework.rendered import INPUTS, ROOT, inputs, one, rendered, sets, stack, stack_of
 
 from inventory_operator.api import metadata as meta
 from inventory_operator.api.stack import Spec, parse
@@ -91,7 +92,7 @@ def test_a_string_can_never_become_structure(text: str) -> None:
     """The parser would refuse these; templates must be safe without it."""
     plain, hostile = unchecked(text=text)
     identity = meta.Stack("shop", "shop", "uid")
-    expected, actual = (render.render(identity, spec, FACTS) for spec in (plain, hostile))
+    expected, actual = (render.render(identity, spec, INPUTS) for spec in (plain, hostile))
     assert [shape(obj) for obj in actual] == [shape(obj) for obj in expected]
     pod = template_of(actual, "shop-inventory")["spec"]["containers"][0]
     assert pod["image"] == text
@@ -104,7 +105,7 @@ def test_a_string_can_never_become_structure(text: str) -> None:
 def test_a_string_in_a_configuration_file_stays_one_value(text: str) -> None:
     plain = parse(stack(prometheus={"externalLabels": {"region": "eu"}}))
     labels = plain.prometheus.model_copy(update={"external_labels": {"region": text}})
-    objects = render.render(meta.Stack("shop", "shop", "uid"), plain.model_copy(update={"prometheus": labels}), FACTS)
+    objects = render.render(meta.Stack("shop", "shop", "uid"), plain.model_copy(update={"prometheus": labels}), INPUTS)
     config = yaml.safe_load(one(objects, "ConfigMap", "shop-prometheus")["data"]["prometheus.yml"])
     assert config["global"]["external_labels"] == {"namespace": "shop", "stack": "shop", "region": text}
 
@@ -115,12 +116,21 @@ def test_same_input_same_bytes() -> None:
     assert repr(rendered(raw)) == repr(rendered(raw)) == repr(rendered(turned))
 
 
-def test_what_is_handed_out_is_nobodys_else() -> None:
+def test_rendered_objects_are_not_shared() -> None:
     """A caller that edits its objects must not edit the next ones."""
     for obj in rendered(stack()):
         obj["metadata"]["labels"].clear()
         obj.get("spec", {}).clear()
     assert template_of(rendered(stack()), "shop-inventory")["metadata"]["labels"]
+
+
+@pytest.mark.parametrize("name", sorted(sets()))
+def test_a_stack_that_is_created_again_has_the_same_deployments(name: str) -> None:
+    """Its uid is in no spec, so that children which were left with `--cascade=orphan` restart nothing."""
+    stack = stack_of(inputs()[name])
+    again = render.render(dataclasses.replace(stack, uid="another"), parse(inputs()[name]), INPUTS)
+    specs = [[one["spec"] for one in objects if one["kind"] == "Deployment"] for objects in (sets()[name], again)]
+    assert specs[0] == specs[1] != []
 
 
 @pytest.mark.parametrize("component", ["alertmanager", "grafana"])
@@ -197,7 +207,7 @@ def test_switching_the_policy_changes_owners_only() -> None:
 def test_the_binding_belongs_to_the_namespace() -> None:
     (binding,) = [obj for obj in rendered(stack()) if obj["kind"] == "ClusterRoleBinding"]
     (owner,) = binding["metadata"]["ownerReferences"]
-    assert owner == {"apiVersion": "v1", "kind": "Namespace", "name": "shop", "uid": FACTS.namespace_uid}
+    assert owner == {"apiVersion": "v1", "kind": "Namespace", "name": "shop", "uid": INPUTS.namespace_uid}
     assert binding["roleRef"]["name"] == meta.KUBELET_CLUSTER_ROLE
 
 
@@ -237,14 +247,14 @@ def test_a_changed_dashboard_does_not_restart_grafana(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(("component", "name"), [("service", "shop-inventory"), ("grafana", "shop-grafana")])
 def test_a_changed_secret_restarts_what_uses_it(component: str, name: str) -> None:
-    objects = [rendered(stack(), dataclasses.replace(FACTS, secret_digests={component: text})) for text in ("a", "b")]
+    objects = [rendered(stack(), dataclasses.replace(INPUTS, secret_digests={component: text})) for text in ("a", "b")]
     assert restart_of(objects[0], name) != restart_of(objects[1], name)
     others = {"shop-inventory", "shop-prometheus", "shop-alertmanager", "shop-grafana"} - {name}
     assert [restart_of(objects[0], other) for other in others] == [restart_of(objects[1], other) for other in others]
 
 
 def test_an_upgraded_operator_restarts_only_the_service() -> None:
-    upgraded = rendered(stack(), dataclasses.replace(FACTS, service_image="inventory-service:9.9.9"))
+    upgraded = rendered(stack(), dataclasses.replace(INPUTS, service_image="inventory-service:9.9.9"))
     changed = [old["metadata"]["name"] for old, new in zip(rendered(stack()), upgraded, strict=True) if old != new]
     assert changed == ["shop-inventory"]
 
@@ -293,7 +303,7 @@ def test_network_policies_open_what_is_needed() -> None:
     reachable = rendered(stack(ingress={"hosts": {"grafana": "grafana.example.com"}}))
     assert peers(reachable, "shop-grafana") is None
     assert peers(reachable, "shop-prometheus") == inside
-    outside = rendered(stack(), dataclasses.replace(FACTS, operator_namespace=None))
+    outside = rendered(stack(), dataclasses.replace(INPUTS, operator_namespace=None))
     assert peers(outside, "shop-prometheus") == inside[:1]
 
 
@@ -330,3 +340,17 @@ def test_our_config_maps_leave_room_for_what_users_add(name: str) -> None:
         if obj["kind"] == "ConfigMap":
             ours = {key: text for key, text in obj["data"].items() if not key.startswith(meta.USER_FILE)}
             assert sum(len(text.encode()) for pair in ours.items() for text in pair) + LARGEST_TOGETHER <= 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("address", "target"), [("10.0.0.7", "10.0.0.7:8000"), ("fd00::7", "[fd00::7]:8000"), ("::1", "[::1]:8000")]
+)
+def test_the_port_of_an_annotation_is_put_to_an_address_of_either_family(address: str, target: str) -> None:
+    config = yaml.safe_load(one(rendered(stack()), "ConfigMap", "shop-prometheus")["data"]["prometheus.yml"])
+    rules = [rule for job in config["scrape_configs"] for rule in job.get("relabel_configs", ())]
+    port = "__meta_kubernetes_pod_annotation_prometheus_io_port"
+    matching = [rule for rule in rules if rule.get("source_labels") == ["__meta_kubernetes_pod_ip", port]]
+    # As Prometheus does: the whole of the values, joined by semicolons.
+    found = [(rule, re.fullmatch(rule["regex"], f"{address};8000")) for rule in matching]
+    made = [rule["replacement"].replace("$1", match[1]).replace("$2", match[2]) for rule, match in found if match]
+    assert made == [target]

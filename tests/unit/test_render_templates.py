@@ -1,13 +1,14 @@
-"""The template language: a mistake in a template is an error at once, never a strange object."""
+"""The template language: a mistake in a template is an error at once."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from jinja2 import UndefinedError
-from tests.framework.rendered import FACTS, ROOT, stack
+from tests.framework.rendered import INPUTS, ROOT, stack
 
 from inventory_operator.api import metadata as meta
 from inventory_operator.api.stack import parse
@@ -29,7 +30,7 @@ def render_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Render:
             file = tmp_path / "service" / name.replace("__", "/").replace("_", ".")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, "utf-8")
-        return render.render(meta.Stack("shop", "shop", "uid"), parse(stack()), FACTS)
+        return render.render(meta.Stack("shop", "shop", "uid"), parse(stack()), INPUTS)
 
     monkeypatch.setattr(templates, "_root", lambda: tmp_path)
     templates.registry.cache_clear()
@@ -112,7 +113,9 @@ def test_every_file_of_templates_is_used() -> None:
         for file in component.config
         if isinstance(file.content, str)
     }
-    assert files == used | verbatim
+    texts = [file.read_text("utf-8") for file in (ROOT / "templates").rglob("*.j2")]
+    included = {name for text in texts for name in re.findall(r'{% include "(.+)" %}', text)}
+    assert files == used | verbatim | included
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "templates").rglob("*.yaml.j2")), ids=lambda file: str(file.name))

@@ -10,7 +10,7 @@ import sysconfig
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -22,8 +22,11 @@ from inventory_operator.kube import kinds
 from inventory_operator.status import conditions as status_conditions
 from inventory_operator.version import __version__
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 DEPLOY = ROOT / "operator/deploy"
-LARGEST_MODULE = 300
+LARGEST_MODULE, LARGEST_TEST = 250, 400
 #: Written so that this file is no finding of its own.
 UNFINISHED = re.compile(r"\b(TO[D]O|FIX[M]E|X[X]X)\b")
 REGISTRIES = [
@@ -87,7 +90,9 @@ def test_nothing_unfinished_is_kept() -> None:
 
 
 def test_no_file_names_the_host_of_a_package_registry() -> None:
-    assert findings(re.compile("|".join(map(re.escape, REGISTRIES)), re.IGNORECASE), list(tracked())) == []
+    # Nothing is fetched from there but by what knows its mirrors. docker.io's API has another name than its images.
+    others = [path for path in tracked() if path != ROOT / "hack/digests.py"]
+    assert findings(re.compile("|".join(map(re.escape, REGISTRIES)), re.IGNORECASE), others) == []
 
 
 def test_no_test_is_without_force() -> None:
@@ -95,10 +100,10 @@ def test_no_test_is_without_force() -> None:
     assert findings(FORCELESS, modules("tests/")) == []
 
 
-@pytest.mark.parametrize("module", modules("operator/", "service/"), ids=named)
+@pytest.mark.parametrize("module", modules(""), ids=named)
 def test_a_module_is_small_and_says_what_it_is_for(module: Path) -> None:
     text = module.read_text("utf-8")
-    assert len(text.splitlines()) < LARGEST_MODULE
+    assert len(text.splitlines()) <= (LARGEST_TEST if named(module).startswith("tests/") else LARGEST_MODULE)
     assert ast.get_docstring(ast.parse(text))
 
 
@@ -109,6 +114,35 @@ def code(text: str) -> str:
     """Return fenced and indented blocks and what is between backticks."""
     fenced = re.findall(r"^```.*?\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
     return "\n".join([*fenced, *re.findall(r"^    .*", text, flags=re.MULTILINE), *re.findall(r"`([^`\n]+)`", text)])
+
+
+#: Who may know which components there are: those who declare them, their fields and names, and where a run begins.
+KNOWS_COMPONENTS = ("components", "checks", "api", "__main__.py", "cli.py")
+
+
+def _words(module: Path) -> Iterator[str]:
+    """Yield every name and every string of a module but its docstrings."""
+    tree = ast.parse(module.read_text("utf-8"))
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, documented)
+                  and isinstance(node.body[0], ast.Expr)}  # fmt: skip
+    for node in ast.walk(tree):
+        if id(node) not in docstrings:
+            fields = (value for _, value in ast.iter_fields(node))
+            yield from (value for value in fields if isinstance(value, str))
+
+
+def test_only_the_components_know_their_names() -> None:
+    package = ROOT / "operator/inventory_operator"
+    found = {
+        f"{module.relative_to(package)}: {word}"
+        for module in package.rglob("*.py")
+        if module.relative_to(package).parts[0] not in KNOWS_COMPONENTS
+        for word in _words(module)
+        if re.search("prometheus|alertmanager|grafana|cloud_?native_?pg", word, re.IGNORECASE)
+        and not word.startswith("prometheus_client")
+    }
+    assert found == set()
 
 
 def test_every_page_is_reached_from_the_front_page() -> None:
@@ -167,8 +201,8 @@ def test_conditions_and_reasons_are_described() -> None:
     assert [name for name in status_conditions.CONDITIONS if name not in page] == []
     text = "".join(path.read_text("utf-8") for path in modules("operator/inventory_operator/"))
     # A reason is the first word with a capital letter among the arguments, or stands before whose turn it is.
-    calls = r"(?:NotOursError|PodIssue|Blocker)\((?:[^()]|\([^()]*\))*?\"([A-Z]\w+)\"|reason, turn = \"(\w+)\""
-    conditions = r"_Condition\((?:name|\"\w+\"), (?:status|\"\w+\"), \"(\w+)\""
+    calls = r"(?:NotOursError|Issue|_Role|Blocker)\((?:[^()]|\([^()]*\))*?\"([A-Z]\w+)\"|reason, turn = \"(\w+)\""
+    conditions = r"Condition\((?:name|dependency.condition|\"\w+\"), (?:status|\"\w+\"), \"(\w+)\""
     reasons = {"".join(found) for found in re.findall(calls, text)} | {*re.findall(conditions, text)}
     assert {"NameTaken", "MissingReference", "OOMKilled", "NotReachable", "Paused"} <= reasons
     assert [reason for reason in sorted(reasons) if f"`{reason}`" not in page] == []

@@ -34,7 +34,7 @@ def imported_tests(text: str) -> list[str]:
 
 
 def unended_programs(text: str) -> list[int]:
-    """Return the lines of `with` statements around a program that nobody ends when the block fails."""
+    """Return the lines of `with` statements around a program that keeps running when the block fails."""
     statements = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.With | ast.AsyncWith)]
     calls = [item.context_expr for statement in statements for item in statement.items]
     return [call.lineno for call in calls if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(STARTS)]

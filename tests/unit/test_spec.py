@@ -1,4 +1,4 @@
-"""The parser: defaults, refusals with their path and words, and what is never said."""
+"""The parser: defaults, errors with their path and words, and what stays out of messages."""
 
 from __future__ import annotations
 

@@ -8,8 +8,10 @@ import pytest
 
 from inventory_operator.api import metadata as meta
 from inventory_operator.api.stack import parse
+from inventory_operator.api.status import Status
 from inventory_operator.components import cloudnativepg
 from inventory_operator.components.blocker import Blocker, Turn
+from inventory_operator.kube.pods import REVISION_ANNOTATION
 from inventory_operator.status import conditions
 
 if TYPE_CHECKING:
@@ -41,17 +43,30 @@ def deployment(component: str = "service", wanted: int = 1, generation: int = 3,
     spec = {"replicas": wanted, "template": template}
     return {
         "kind": "Deployment",
-        "metadata": {"generation": generation, **labels(component)},
+        "metadata": {"uid": f"d-{component}", "generation": generation, **labels(component)},
         "spec": spec,
         "status": state,
     }
 
 
-def pod(component: str = "service", *, ready: bool = True, waiting: str = "", **metadata: Any) -> Object:
+def replica_set(component: str, revision: int = 1) -> Object:
+    metadata = {"name": f"{component}-{revision}", "uid": f"{component}-{revision}", **labels(component)}
+    metadata |= {"annotations": {REVISION_ANNOTATION: str(revision)}, **controlled_by(f"d-{component}")}
+    return {"kind": "ReplicaSet", "metadata": metadata}
+
+
+def controlled_by(uid: str) -> Object:
+    return {"ownerReferences": [{"uid": uid, "controller": True}]}
+
+
+def pod(
+    component: str = "service", *, revision: int = 1, ready: bool = True, waiting: str = "", **metadata: Any
+) -> Object:
     state = {"waiting": {"reason": waiting}} if waiting else {"running": {}}
     container = {"name": "main", "image": "i:2", "ready": ready, "state": state, "started": not waiting}
     conditions = [{"type": "Ready", "status": str(ready)}]
     meta = {"name": f"{component}-pod", "creationTimestamp": BEFORE, **labels(component), **metadata}
+    meta |= controlled_by(f"{component}-{revision}")
     return {"kind": "Pod", "metadata": meta, "status": {"containerStatuses": [container], "conditions": conditions}}
 
 
@@ -65,7 +80,10 @@ def summary(
     metadata = {"name": "shop", "namespace": "ns", "uid": "u", "generation": 7}
     stack = {"metadata": metadata, "spec": spec or {}, "status": old or {}}
     parsed = None if INVALID in blockers else parse(stack)
-    return conditions.summarize(conditions.Observed(stack, parsed, blockers, children, notes or {}), NOW)
+    sets = [replica_set(name) for name in TYPES]
+    found = conditions.summarize(conditions.Observed(stack, parsed, blockers, [*sets, *children], notes or {}), NOW)
+    Status.model_validate(found)
+    return found
 
 
 def of(found: Object, condition_type: str) -> Object:
@@ -122,10 +140,13 @@ def test_another_reason_alone_is_no_transition() -> None:
     assert of(found, "ServiceAvailable")["lastTransitionTime"] == BEFORE
 
 
-@pytest.mark.parametrize(("component", "switch"), [("grafana", "grafana"), ("alertmanager", "alerting")])
-def test_what_is_off_has_no_condition_and_no_address(component, switch) -> None:
+@pytest.mark.parametrize(
+    ("component", "condition", "switch"),
+    [("grafana", "GrafanaAvailable", "grafana"), ("alertmanager", "AlertmanagerAvailable", "alerting")],
+)
+def test_what_is_off_has_no_condition_and_no_address(component, condition, switch) -> None:
     found = summary(*HEALTHY, spec={switch: {"enabled": False}})
-    assert of(found, conditions.COMPONENT_CONDITIONS[component]) == {}
+    assert of(found, condition) == {}
     assert component not in found["endpoints"]
     assert says(found, "Ready")[0] == "True"
 
@@ -151,6 +172,49 @@ def test_a_stuck_rollout_names_the_new_pod_while_old_ones_serve() -> None:
     assert says(found, "DatabaseAvailable")[0] == "True"
 
 
+CRASHED = {"terminated": {"exitCode": 1}}
+
+
+def test_the_newest_replica_set_speaks_for_a_rollout() -> None:
+    """A pod of the one before may have come later, and in whatever state: it goes."""
+    old, new = pod(ready=False, name="old", creationTimestamp=NOW), pod(ready=False, revision=2, name="new")
+    old["status"]["containerStatuses"][0]["state"] = CRASHED
+    new["status"]["containerStatuses"][0] |= {"state": {"waiting": {"reason": "ContainerCreating"}}, "started": False}
+    rolling = (*REST, deployment(updatedReplicas=0, availableReplicas=0), replica_set("service", 2))
+    assert says(summary(*rolling, old, new), "ServiceAvailable") == ("False", "RollingOut")
+    assert says(summary(*rolling, old), "ServiceAvailable") == ("False", "RollingOut")
+    new["status"]["containerStatuses"][0]["state"] = CRASHED
+    assert "pod new:" in of(summary(*rolling, old, new), "ServiceAvailable")["message"]
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_finished_pod_counts_for_nothing(phase: str) -> None:
+    lies_around = pod(name="old", creationTimestamp=NOW)
+    lies_around["status"] |= {"phase": phase, "reason": "Evicted"}
+    found = summary(*HEALTHY, lies_around)
+    assert of(found, "DatabaseAvailable")["message"] == "SQLite: 1 of 1 service pods reach it"
+    assert says(found, "Ready")[0] == "True"
+    starting = summary(*REST, deployment(availableReplicas=0), lies_around)
+    assert says(starting, "ServiceAvailable") == ("False", "Starting")
+    assert says(starting, "DatabaseAvailable") == ("Unknown", "NoPodRunning")
+
+
+def test_a_pod_that_only_has_our_labels_counts_for_nothing() -> None:
+    foreign = pod(name="foreign", creationTimestamp=NOW)
+    foreign["metadata"]["ownerReferences"] = []
+    assert of(summary(*HEALTHY, foreign), "DatabaseAvailable")["message"] == "SQLite: 1 of 1 service pods reach it"
+
+
+def test_a_container_that_others_put_beside_ours_says_nothing_of_the_database() -> None:
+    injected = pod(ready=False)
+    (main,) = injected["status"]["containerStatuses"]
+    injected["status"]["containerStatuses"] = [{**main, "ready": True}, {**main, "name": "proxy"}]
+    found = summary(*REST, deployment(availableReplicas=0), injected)
+    assert of(found, "ServiceAvailable")["reason"] == "NotReady"
+    assert "container proxy" in of(found, "ServiceAvailable")["message"]
+    assert says(found, "DatabaseAvailable")[0] == "Unknown"
+
+
 def test_what_does_not_serve_comes_before_what_is_only_rolled_out() -> None:
     rolling = deployment("service", updatedReplicas=0)
     down = deployment("grafana", availableReplicas=0)
@@ -162,14 +226,14 @@ def test_what_does_not_serve_comes_before_what_is_only_rolled_out() -> None:
 
 def test_more_pods_than_wanted_are_not_counted() -> None:
     found = summary(*REST, deployment(availableReplicas=3, replicas=3), pod())
-    assert of(found, "ServiceAvailable")["message"] == "1 of 1 pods available"
+    assert of(found, "ServiceAvailable")["message"] == "1 of 1 pods available; pods are being replaced"
 
 
 def test_peers_are_counted_together() -> None:
     """Each Alertmanager has a Deployment of its own."""
     one = summary(deployment("alertmanager"), deployment("alertmanager", availableReplicas=0))
-    assert of(one, "AlertmanagerAvailable")["message"] == "1 of 2 pods available"
-    assert says(one, "AlertmanagerAvailable") == ("False", "RollingOut")
+    assert of(one, "AlertmanagerAvailable")["message"] == "1 of 2 pods available; pods are starting"
+    assert says(one, "AlertmanagerAvailable") == ("False", "Starting")
     both = summary(deployment("alertmanager"), deployment("alertmanager"))
     assert says(both, "AlertmanagerAvailable") == ("True", "Available")
 
@@ -272,6 +336,14 @@ def test_addresses_and_image_are_those_of_the_stack() -> None:
     assert found["image"] == "registry.example.com/i:1"
     secure = {**hosts, "tls": {"secretName": "cert"}}
     assert summary(*HEALTHY, spec={"ingress": secure})["endpoints"]["service"] == "https://shop.example.com"
+
+
+def test_an_ingress_that_is_held_back_is_no_address() -> None:
+    held = Blocker(("Ingress", "shop-inventory"), "service", "NotPermitted", "no", Turn.USER)
+    found = summary(*HEALTHY, spec={"ingress": {"hosts": {"service": "a.org", "grafana": "b.org"}}}, blockers=[held])
+    assert found["endpoints"]["service"] == "http://shop-inventory.ns.svc:5000"
+    assert found["endpoints"]["grafana"] == "http://b.org"
+    assert (says(found, "ServiceAvailable"), says(found, "Stalled")) == (("True", "NotPermitted"),) * 2
 
 
 def test_same_sees_every_change_of_ours_and_none_of_others() -> None:

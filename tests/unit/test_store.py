@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from inventory_operator.api.metadata import KIND, STACK_LABEL, STACK_NAMESPACE_LABEL, Key
-from inventory_operator.cache.store import Store
-from inventory_operator.kube.kinds import CHILDREN, STACKS
+from inventory_operator.cache.store import FOR_EACH_STACK, WITHOUT_STACKS, Store
+from inventory_operator.kube.kinds import CHILDREN, CONFIG_MAPS, STACKS
 
 Object = dict[str, Any]
 SHOP = ("ns", "shop")
@@ -90,7 +91,9 @@ def test_a_list_finds_what_is_gone_and_leaves_what_is_newer(store, changed) -> N
     store.observe(child(21, uid="newer", name="newer"))
     store.observe(child(7, kind="Secret"))
     changed.clear()
-    store.synced(SERVICES, [child(6, uid="stays", name="stays"), child(20, uid="new", name="new")], list_version=20)
+    store.observe(child(6, uid="stays", name="stays"))
+    store.observe(child(20, uid="new", name="new"))
+    store.listed(SERVICES, {"stays", "new"}, list_version=20)
     assert {name for _, name in store.of(SHOP)} == {"stays", "newer", "new", "web"}
     assert changed == [SHOP, SHOP], "one came and one went"
 
@@ -99,14 +102,15 @@ def test_a_list_of_stacks_finds_what_is_gone(store) -> None:
     store.observe(stack(5))
     store.observe(stack(30, uid="u2", name="newer"))
     store.observe(child(5))
-    store.synced(STACKS, [], list_version=20)
+    store.listed(STACKS, set(), list_version=20)
     assert list(store.stacks) == [("ns", "newer")]
     assert store.of(SHOP), "children are not stacks"
 
 
 def test_a_list_knows_a_successor_by_its_uid(store) -> None:
     store.observe(child(5, uid="old"))
-    store.synced(SERVICES, [child(9, uid="new")], list_version=20)
+    store.observe(child(9, uid="new"))
+    store.listed(SERVICES, {"new"}, list_version=20)
     assert store.of(SHOP)["Service", "web"].obj["metadata"]["uid"] == "new"
 
 
@@ -143,3 +147,78 @@ def test_of_our_files_only_the_names_are_kept_and_of_users_files_all(store) -> N
     store.observe(child(5, kind="ConfigMap", data=data))
     kept = {"alerts.rules.yml": "", "user-team_rules.yml.rules.yml": "groups: [1]"}
     assert store.of(SHOP)["ConfigMap", "web"].obj["data"] == kept
+
+
+def test_of_kinds_whose_metadata_tells_all_nothing_else_is_kept(store) -> None:
+    """Also of the answer to a write, which is the whole object."""
+    store.observe(child(5, spec={"clusterIP": "10.0.0.1"}, apiVersion="v1"))
+    assert store.of(SHOP)["Service", "web"].obj.keys() == {"apiVersion", "kind", "metadata"}
+
+
+def config_map(n: int, version: int = 5, size: int = 0) -> Object:
+    return child(version, kind="ConfigMap", name=f"m-{n}", uid=f"m-{n}", data={"user-a": "x" * size})
+
+
+def kept(store: Store) -> int:
+    return len(store.of(SHOP))
+
+
+def test_a_namespace_can_not_fill_the_store_with_objects(store, changed) -> None:
+    """It harms its own stacks only: what came before stays, as does all of other namespaces."""
+    store.observe(child(5))
+    with capture_logs() as logs:
+        for n in range(WITHOUT_STACKS.objects + 50):
+            store.observe(config_map(n))
+    assert kept(store) == WITHOUT_STACKS.objects
+    assert len(changed) == WITHOUT_STACKS.objects, "what is not kept wakes nobody"
+    assert [(entry["log_level"], entry["namespace"]) for entry in logs] == [("warning", "ns")]
+    elsewhere = child(5)
+    elsewhere["metadata"]["namespace"] = "elsewhere"
+    store.observe(elsewhere)
+    assert store.of(("elsewhere", "shop"))
+
+
+def test_a_namespace_can_not_fill_the_store_with_bytes(store) -> None:
+    for n in range(10):
+        store.observe(config_map(n, size=WITHOUT_STACKS.bytes // 8))
+    assert kept(store) == 7
+
+
+def test_an_object_that_grows_beyond_the_limit_is_kept_no_longer(store, changed) -> None:
+    store.observe(config_map(1))
+    store.observe(config_map(1, version=6, size=WITHOUT_STACKS.bytes))
+    assert kept(store) == 0
+    assert len(changed) == 2
+    assert store.children == {}
+
+
+def test_each_stack_lets_its_namespace_put_in_more(store) -> None:
+    for n in range(2):
+        store.observe(stack(5, uid=f"s{n}", name=f"shop-{n}"))
+    more = WITHOUT_STACKS.objects + 2 * FOR_EACH_STACK.objects
+    for n in range(more + 10):
+        store.observe(config_map(n))
+    assert kept(store) == more
+
+
+def test_what_was_refused_is_listed_again_once_there_is_room(store) -> None:
+    for n in range(WITHOUT_STACKS.objects + 50):
+        store.observe(config_map(n))
+    assert not store.wants_list(CONFIG_MAPS), "no list can help now"
+    store.observe(config_map(0, version=6), gone=True)
+    assert not store.wants_list(CONFIG_MAPS), "nor for each that goes"
+    for n in range(1, WITHOUT_STACKS.objects // 5):
+        store.observe(config_map(n, version=6), gone=True)
+    assert store.wants_list(CONFIG_MAPS)
+    assert not store.wants_list(CONFIG_MAPS), "one list is enough"
+    assert not store.wants_list(SERVICES)
+
+
+def test_what_goes_and_comes_again_counts_once(store) -> None:
+    for version in range(5, 25, 2):
+        store.observe(config_map(1, version, size=WITHOUT_STACKS.bytes // 3))
+        assert kept(store) == 1
+        store.observe(config_map(1, version + 1), gone=True)
+    for n in range(2):
+        store.observe(config_map(n, version=100, size=WITHOUT_STACKS.bytes // 3))
+    assert kept(store) == 2

@@ -1,4 +1,4 @@
-"""What a user's file is called among ours, and what is refused before any program reads it."""
+"""What a user's file is called among ours, and what our own checks refuse and make of it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,24 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.framework.rendered import stack
+from tests.framework.rendered import ROOT, stack
 
 from inventory_operator.api.stack import parse
-from inventory_operator.components.user_files import JOBS, dashboard_error, scrape_config_error, user_files
+from inventory_operator.checks import dashboard, scrape
+from inventory_operator.checks.yaml_tree import RefusedError
+from inventory_operator.components import user_files
 
 BOARD = {"title": "Orders", "uid": "orders"}
+SHARED = {
+    "__inputs": [
+        {"name": "DS_PROMETHEUS", "type": "datasource", "pluginId": "prometheus"},
+        {"name": "VAR_SITE", "type": "constant", "value": "north"},
+    ],
+    "__requires": [{"type": "grafana"}],
+    "__elements": {},
+    "panels": [{"datasource": {"uid": "${DS_PROMETHEUS}"}, "title": "${VAR_SITE}: ${__interval}"}],
+    **BOARD,
+}
 
 
 def spec(*refs: tuple[str, str], field: str = "additionalRules") -> Any:
@@ -41,61 +53,82 @@ def test_dashboards_of_no_grafana_are_nobodys() -> None:
     assert user_files(parse(stack(grafana=grafana))) == ()
 
 
+def test_jobs_are_written_anew_as_they_were_read() -> None:
+    text = "# my\nscrape_configs:\n  - {job_name: a, sample_limit: 30,\n     honor_labels: on}\n  - job_name: '1:30'\n"
+    verdict = scrape.check(text)
+    assert verdict.names == [("a", 3), ("1:30", 5)]
+    assert verdict.text == (
+        'scrape_configs:\n- job_name: a\n  sample_limit: 30\n  honor_labels: on\n- job_name: "1:30"\n'
+    )
+    assert verdict.lines == {1: 2, 2: 3, 3: 3, 4: 4, 5: 5}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         (jobs(basic_auth={"username": "a", "password_file": "/etc/prometheus/secrets/x/password"}), None),
         ("scrape_configs: []", None),
-        ("scrape_configs: [", "is not valid YAML"),
-        ("- job_name: a", "expected one field, scrape_configs"),
+        ("scrape_configs:", None),
+        ("scrape_configs: [", "line 1: is not valid YAML"),
+        ("scrape_configs: hunter2", "expected a list of jobs"),
+        ("- job_name: a", "line 1: expected one field, scrape_configs"),
         (jobs() + "rule_files: [/etc/passwd]\n", "expected one field, scrape_configs"),
-        (jobs(basic_auth={"username": "a", "password": "hunter2"}), "use password_file"),
-        (jobs(authorization={"credentials": "hunter2"}), "use credentials_file"),
-        (jobs(oauth2={"client_secret": "hunter2"}), "use client_secret_file"),
-        (
-            jobs(authorization={"credentials_file": "/var/run/secrets/kubernetes.io/serviceaccount/token"}),
-            "credentials_file: expected a file below /etc/prometheus/secrets/",
-        ),
-        (jobs(job_name="service"), "job_name 'service' is taken already"),
-        ("scrape_configs: [{job_name: a}, {job_name: a}]", "job_name 'a' is taken already"),
     ],
 )
 def test_scrape_jobs(text: str, words: str | None) -> None:
-    complaint = scrape_config_error(text, set(JOBS))
-    assert complaint is None if words is None else complaint is not None and words in complaint
-    assert "hunter2" not in str(complaint)
-
-
-def test_a_path_that_climbs_out_of_the_folder_is_no_file_below_it() -> None:
-    text = jobs(authorization={"credentials_file": "/etc/prometheus/secrets/../../../var/run/secrets/token"})
-    assert "expected a file below" in str(scrape_config_error(text, set()))
-
-
-def test_a_job_of_an_earlier_file_is_taken() -> None:
-    taken: set[str] = set()
-    assert scrape_config_error(jobs(), taken) is None
-    assert "is taken already" in str(scrape_config_error(jobs(), taken))
+    if words is None:
+        assert yaml.safe_load(str(scrape.check(text).text)) == yaml.safe_load(text)
+        return
+    with pytest.raises(RefusedError) as refused:
+        scrape.check(text)
+    assert words in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
     ("board", "words"),
     [
         (BOARD, None),
-        ("not json", "is not valid JSON"),
+        ("not json", "line 1: is not valid JSON"),
+        ('{"title":\n"\\q"}', "line 2: is not valid JSON: Invalid \\escape"),
         ([], "an object with a title"),
         ({"uid": "a"}, "an object with a title"),
         ({"title": "a"}, "expected a uid"),
         ({"title": "a", "uid": "a" * 41}, "expected a uid"),
-        ({"title": "a", "uid": "inventory-overview"}, "uid 'inventory-overview' is taken"),
+        ({"title": "a", "uid": "inventory-overview"}, "all that begins with inventory-"),
         ({"title": "a", "uid": "a", "apiVersion": "dashboard.grafana.app/v2"}, "v2 format"),
+        ('{"title": "a", "uid": "a", "uid": "b"}', "a key is twice"),
+        ('{"title": "a", "uid": "a", "x": NaN}', "NaN"),
+        ('{"title": "a", "uid": "a", "x": 1' + "0" * 5000 + "}", "too many digits"),
+        ("\n" + "[" * 400_000, "line 2: nested deeper than 64 levels"),
+        ('{"a":' * 100_000, "nested deeper"),
+        (SHARED | {"__inputs": [{"name": "DS", "type": "datasource", "pluginId": "loki"}]}, "has Prometheus only"),
+        (SHARED | {"__inputs": [{"name": "X", "type": "constant"}]}, "nor a constant"),
+        (SHARED | {"__inputs": {"hunter2": 1}}, "a list of objects under __inputs"),
+        (SHARED | {"__elements": {"hunter2": {}}}, "library panels"),
     ],
 )
 def test_dashboards(board: Any, words: str | None) -> None:
-    complaint = dashboard_error(board if isinstance(board, str) else json.dumps(board), set())
-    assert complaint is None if words is None else complaint is not None and words in complaint
+    text = board if isinstance(board, str) else json.dumps(board)
+    if words is None:
+        verdict = dashboard.check(text)
+        assert (verdict.text, verdict.names) == (None, [("orders", None)]), "it stays as it is"
+        return
+    with pytest.raises(RefusedError) as refused:
+        dashboard.check(text)
+    assert words in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
-def test_two_dashboards_of_one_uid() -> None:
-    taken: set[str] = set()
-    assert dashboard_error(json.dumps(BOARD), taken) is None
-    assert "silently replace" in str(dashboard_error(json.dumps(BOARD), taken))
+def test_brackets_in_a_text_are_no_depth() -> None:
+    assert dashboard.check(json.dumps(BOARD | {"description": '"[' * 500})).names == [("orders", None)]
+
+
+def test_a_dashboard_that_was_exported_for_sharing_gets_the_data_source_of_the_stack() -> None:
+    panel = {"datasource": {"uid": "prometheus"}, "title": "north: ${__interval}"}
+    assert json.loads(str(dashboard.check(json.dumps(SHARED)).text)) == {"panels": [panel], **BOARD}
+
+
+def test_the_data_source_is_that_of_the_template() -> None:
+    template = (ROOT / "templates/grafana/config/restart/datasource.yaml.j2").read_text()
+    assert f"uid: {dashboard.DATASOURCE}\n" in template

@@ -1,198 +1,200 @@
-"""The part of a stack's spec that is about alerting: objectives, who is told what, when, and when not.
-
-Pure: it checks and fills in, and never asks the API server.
-"""
+"""The part of a stack's spec that is about alerting: Alertmanager, escalation, heartbeat, mute times."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, get_args
 
-from annotated_types import MaxLen, MinLen
+from annotated_types import MaxLen
 from pydantic import Field, model_validator
 
-from inventory_operator.api.errors import contradict
-from inventory_operator.api.quantities import Whole, duration
-from inventory_operator.api.resources import Model, Resources, Storage, amounts, default, filled
-from inventory_operator.api.service import SecretKeyRef
-from inventory_operator.api.strings import (
-    Account,
-    Channel,
-    EmailAddress,
-    Image,
-    MuteTimeName,
-    Objective,
-    SecretKey,
-    Smarthost,
-    TimeOfDay,
-    TimeZone,
-)
+from inventory_operator.api.errors import raise_cross_field_errors
+from inventory_operator.api.markers import CelRule, CelRules, Doc, NotStored
+from inventory_operator.api.objectives import Slo
+from inventory_operator.api.placement import Placement, placement_of
+from inventory_operator.api.quantities import BoundedInt, duration
+from inventory_operator.api.receivers import ReceiverName, Receivers
+from inventory_operator.api.references import SecretKeyRef
+from inventory_operator.api.resources import Model, Resources, Storage, resources, with_defaults
+from inventory_operator.api.strings import Image, MuteTimeName, TimeOfDay, TimeZone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ALERTMANAGER_IMAGE = "docker.io/prom/alertmanager:v0.31.1"
-#: The window of an error budget, in seconds: 7 days, of which the retention of 200 h keeps all.
-SLO_WINDOW_SECONDS = 7 * 86_400
 
-_ALERTMANAGER = (amounts("10m", "32Mi"), amounts("200m", "128Mi"))
+_RESOURCES = resources(requests=("10m", "32Mi"), limits=("200m", "128Mi"))
 
-Severity = Literal["critical", "warning", "info"]
-Domain = Literal["service", "business", "monitoring", "operator"]
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-#: The buckets of http_request_duration_seconds, which are the only places where it can be counted
-#: (service/inventory_service/telemetry/request_metrics.py).
-Threshold = Literal[
-    "5ms", "10ms", "25ms", "50ms", "100ms", "200ms", "300ms", "500ms", "1s", "2500ms", "5s", "10s"
-]  # fmt: skip
-ReceiverName = Literal["slack", "email", "webhook", "pagerDuty"]
-
-
-class PasswordRef(SecretKeyRef):
-    """The key of a Secret that holds a password."""
-
-    key: SecretKey = "password"
-
-
-class RoutingKeyRef(SecretKeyRef):
-    """The key of a Secret that holds a routing key of PagerDuty."""
-
-    key: SecretKey = "routing-key"
-
-
-class Latency(Model):
-    """How many of 100 requests are to be answered within the threshold."""
-
-    threshold: Threshold
-    objective: Objective
-
-
-class Slo(Model):
-    """What the service is to keep to over seven days."""
-
-    availability: Objective | None = None
-    latency: Latency | None = None
-
-    @model_validator(mode="after")
-    def _something(self) -> Self:
-        if not (self.availability or self.latency):
-            contradict([("", "expected at least one of availability and latency")])
-        return self
-
-
-class Receiver(Model):
-    """Which alerts somebody gets, and when not."""
-
-    severities: Annotated[tuple[Severity, ...], MinLen(1), MaxLen(3)] = Field(("critical", "warning"), strict=False)
-    domains: Annotated[tuple[Domain, ...], MinLen(1), MaxLen(4)] = Field(
-        ("service", "business", "monitoring", "operator"), strict=False
-    )
-    mute_times: Annotated[tuple[MuteTimeName, ...], MaxLen(10)] = Field((), strict=False)
-    send_resolved: bool = True
-
-
-class Slack(Receiver):
-    """A channel in Slack, through an incoming webhook."""
-
-    secret_key_ref: SecretKeyRef
-    channel: Channel | None = None
-
-
-class Email(Receiver):
-    """Mail through an SMTP server."""
-
-    to: Annotated[tuple[EmailAddress, ...], MinLen(1), MaxLen(20)] = Field(strict=False)
-    from_: EmailAddress = Field(alias="from")
-    smarthost: Smarthost
-    username: Account | None = None
-    secret_key_ref: PasswordRef | None = None
-    require_tls: bool = Field(default=True, alias="requireTLS")
-
-    @model_validator(mode="after")
-    def _both_or_none(self) -> Self:
-        if bool(self.username) != bool(self.secret_key_ref):
-            contradict([("", "username and secretKeyRef (the password) go together")])
-        return self
-
-
-class Webhook(Receiver):
-    """Any program that takes Alertmanager's JSON."""
-
-    secret_key_ref: SecretKeyRef
-
-
-class PagerDuty(Receiver):
-    """A service of PagerDuty, through its Events API v2."""
-
-    secret_key_ref: RoutingKeyRef
-
-
-class Receivers(Model):
-    """Who is told; nobody by default."""
-
-    slack: Slack | None = None
-    email: Email | None = None
-    webhook: Webhook | None = None
-    pager_duty: PagerDuty | None = None
-
-    def configured(self) -> dict[str, Receiver]:
-        """Return the receivers that are there, by their names in the spec."""
-        named = {"slack": self.slack, "email": self.email, "webhook": self.webhook, "pagerDuty": self.pager_duty}
-        return {name: receiver for name, receiver in named.items() if receiver}
 
 
 class Escalation(Model):
     """Who is told of a critical alert that nobody ended in time."""
 
-    after: Annotated[str, duration("1m", "1d", "15m")] = "15m"
-    to: ReceiverName
+    after: Annotated[
+        str,
+        duration("1m", "1d", "15m"),
+        Doc("How long a critical alert fires before: a duration of one unit (m, h or d) from 1m to 1d.", "30m"),
+    ] = "15m"
+    to: Annotated[ReceiverName, Doc("The receiver, one of those under receivers.", "pagerDuty")]
 
 
 class Heartbeat(Model):
     """Where the sign of life of the whole chain goes, again and again."""
 
-    secret_key_ref: SecretKeyRef
-    interval: Annotated[str, duration("30s", "1h", "1m")] = "1m"
+    secret_key_ref: Annotated[
+        SecretKeyRef,
+        Doc(
+            "The key of a Secret in the stack's namespace that holds the URL. A new value is used without a restart.",
+            {"name": "shop-heartbeat", "key": "url"},
+        ),
+    ]
+    interval: Annotated[
+        str,
+        duration("30s", "1h", "1m"),
+        Doc("How often: a duration of one unit (s, m or h) from 30s to 1h.", "5m"),
+    ] = "1m"
 
 
 class TimeRange(Model):
-    """A part of a day; `24:00` is its end."""
+    """From start to end, on the same day; a night is two of them."""
 
-    start: TimeOfDay
-    end: TimeOfDay
+    CEL_RULES: ClassVar[tuple[CelRule, ...]] = (
+        CelRule("self.start < self.end", "end is not after start; a night is two ranges", ".end"),
+    )
+
+    start: Annotated[TimeOfDay, Doc("The first minute.")]
+    end: Annotated[TimeOfDay, Doc("The minute after the last one, at most 24:00.")]
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.start >= self.end:
-            contradict([("end", f"{self.end} is not after start, which is {self.start}; a night is two ranges")])
+            problem = f"{self.end} is not after start, which is {self.start}; a night is two ranges"
+            raise_cross_field_errors([("end", problem)])
         return self
 
 
 class MuteTime(Model):
-    """Times at which a receiver that names them is told nothing."""
+    """One such time. All that is given must hold."""
 
-    name: MuteTimeName
-    weekdays: Annotated[tuple[Day, ...], MaxLen(7)] = Field((), strict=False)
-    times: Annotated[tuple[TimeRange, ...], MaxLen(5)] = Field((), strict=False)
-    location: TimeZone = "UTC"
+    name: Annotated[MuteTimeName, Doc("The name that receivers use.")]
+    weekdays: Annotated[
+        tuple[Day, ...],
+        MaxLen(7),
+        Doc("The days of the week. Every day when left out.", ["saturday", "sunday"]),
+    ] = Field((), strict=False)
+    times: Annotated[
+        tuple[TimeRange, ...],
+        MaxLen(5),
+        Doc("Parts of the day. The whole day when left out.", [{"start": "22:00", "end": "24:00"}]),
+    ] = Field((), strict=False)
+    location: Annotated[TimeZone, Doc("The time zone in which days and times are meant.", "Europe/Berlin")] = "UTC"
+
+
+_NIGHTS = {"name": "nights", "times": [{"start": "22:00", "end": "24:00"}, {"start": "00:00", "end": "06:00"}]}
+
+
+def _cel_rules() -> Iterator[CelRule]:
+    """Yield the rules that names of receivers and of mute times exist."""
+    names = get_args(ReceiverName)
+    known = " || ".join(f"(self.escalation.to == '{name}' && has(self.receivers.{name}))" for name in names)
+    yield CelRule(
+        f"!has(self.escalation) || (has(self.receivers) && ({known}))",
+        "there is no receiver of this name under receivers",
+        ".escalation.to",
+    )
+    for name in names:
+        receiver = f"self.receivers.{name}"
+        yield CelRule(
+            f"!has(self.receivers) || !has({receiver}) || !has({receiver}.muteTimes) || {receiver}.muteTimes.all(name, "
+            "has(self.muteTimes) && self.muteTimes.exists(mute, mute.name == name))",
+            "expected names of alerting.muteTimes",
+            f".receivers.{name}.muteTimes",
+        )
 
 
 class Alerting(Model):
     """Alert rules, objectives, and the Alertmanager of the stack."""
 
-    enabled: bool = True
-    image: Image = ALERTMANAGER_IMAGE
-    replicas: Annotated[int, Whole(1, 3)] = 1
-    storage: Storage = Field(default_factory=Storage)
-    resources: Annotated[Resources, filled(*_ALERTMANAGER)] = Field(default_factory=default(*_ALERTMANAGER))
-    slo: Slo | None = None
-    receivers: Receivers = Field(default_factory=Receivers)
-    escalation: Escalation | None = None
-    heartbeat: Heartbeat | None = None
-    mute_times: Annotated[tuple[MuteTime, ...], MaxLen(10)] = Field((), strict=False)
+    CEL_RULES: ClassVar[tuple[CelRule, ...]] = tuple(_cel_rules())
+
+    enabled: Annotated[
+        bool,
+        Doc("Whether the stack has an Alertmanager. Its volume is kept when it is switched off.", example=False),
+    ] = True
+    image: Annotated[
+        Image, Doc(f"Image of Alertmanager. Without it: {ALERTMANAGER_IMAGE}.", ALERTMANAGER_IMAGE), NotStored()
+    ] = ALERTMANAGER_IMAGE
+    storage: Annotated[
+        Storage,
+        Doc(
+            "The volume of Alertmanager (silences and what was already sent).",
+            {"size": "2Gi", "storageClassName": "fast"},
+        ),
+    ] = Storage()
+    resources: Annotated[
+        Resources,
+        with_defaults(_RESOURCES),
+        Doc(
+            "CPU and memory of Alertmanager. What is left out keeps its default.",
+            {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"cpu": "2", "memory": "1Gi"}},
+        ),
+    ] = _RESOURCES
+    placement: Annotated[Placement, placement_of("the pods of Alertmanager"), NotStored()] = Placement()
+    replicas: Annotated[
+        int,
+        BoundedInt(1, 3),
+        Doc("Alertmanagers that know of each other and send each notification once. Each has a volume of its own.", 2),
+    ] = 1
+    slo: Annotated[
+        Slo | None,
+        Doc(
+            "What the service is to keep to over seven days. It gives an error budget, its dashboard, and alerts when "
+            "the budget is used up too fast, instead of alerts on single symptoms. Needs a retention of at least seven "
+            "days.",
+            {"availability": "99.9", "latency": {"threshold": "300ms", "objective": "99"}},
+        ),
+    ] = None
+    receivers: Annotated[
+        Receivers,
+        Doc(
+            "Who is told of alerts. Nobody when left out; alerts are then shown only.",
+            {"slack": {"secretKeyRef": {"name": "shop-slack"}}},
+        ),
+    ] = Receivers()
+    escalation: Annotated[
+        Escalation | None,
+        Doc(
+            "Who is told of a critical alert that is still firing after a while. This receiver gets critical alerts "
+            "only then, and its other severities as usual.",
+            {"after": "15m", "to": "pagerDuty"},
+        ),
+    ] = None
+    heartbeat: Annotated[
+        Heartbeat | None,
+        Doc(
+            "Where a sign of life is posted again and again, as long as Prometheus evaluates rules and Alertmanager "
+            "sends: a service that raises the alarm when it stays away.",
+            {"secretKeyRef": {"name": "shop-heartbeat"}, "interval": "1m"},
+        ),
+    ] = None
+    mute_times: Annotated[
+        tuple[Annotated[MuteTime, Doc("One such time. All that is given must hold.", _NIGHTS)], ...],
+        MaxLen(10),
+        CelRules(
+            CelRule("self.all(one, self.exists_one(other, other.name == one.name))", "each needs a name of its own")
+        ),
+        Doc(
+            "Times at which receivers that name them are told nothing. Without days and times it is always such a "
+            "time.",
+            [{"name": "weekend", "weekdays": ["saturday", "sunday"], "location": "Europe/Berlin"}],
+        ),
+    ] = Field((), strict=False)
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
-        contradict([*self._unknown_receiver(), *self._unknown_mute_times(), *self._twice()])
+        raise_cross_field_errors(
+            [*self._unknown_receiver(), *self._unknown_mute_times(), *self._duplicate_mute_times()]
+        )
         return self
 
     def _unknown_receiver(self) -> Iterator[tuple[str, str]]:
@@ -205,7 +207,7 @@ class Alerting(Model):
             if not known.issuperset(receiver.mute_times):
                 yield f"receivers.{name}.muteTimes", "expected names of alerting.muteTimes"
 
-    def _twice(self) -> Iterator[tuple[str, str]]:
+    def _duplicate_mute_times(self) -> Iterator[tuple[str, str]]:
         names = [mute.name for mute in self.mute_times]
         if len(set(names)) < len(names):
             yield "muteTimes", "each needs a name of its own"

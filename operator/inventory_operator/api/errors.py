@@ -1,7 +1,4 @@
-"""What is wrong with a spec, field by field, in plain words.
-
-It turns validation errors into sentences; it never decides what is valid, and never repeats a value that may be secret.
-"""
+"""What is wrong with a spec, field by field: a sentence for each validation error, without what may be secret."""
 
 from __future__ import annotations
 
@@ -17,12 +14,12 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _SHOWN_LENGTH = 60
-#: Below such a field a person may have pasted the secret itself instead of its name.
-_DISCREET = re.compile(
+#: Values below such a field are not shown: it may hold the secret itself instead of its name.
+_SENSITIVE_PATH = re.compile(
     r"secret|password|token|credential|authentication|ratelimitstore|external\b|annotations|key", re.IGNORECASE
 )
 _PLAIN_PART = re.compile(r"[A-Za-z0-9_-]{1,63}")
-_KINDS = {
+_TYPE_NAMES = {
     "bool_type": "true or false",
     "dict_type": "an object",
     "tuple_type": "a list",
@@ -57,19 +54,19 @@ def invalid(problems: Iterable[Problem]) -> InvalidSpec:
     return InvalidSpec(first.path, first.message, others)
 
 
-def contradict(problems: Iterable[tuple[str, str]]) -> None:
-    """Raise, inside a model's validator, when fields contradict each other; each problem is (path below, message)."""
+def raise_cross_field_errors(problems: Iterable[tuple[str, str]]) -> None:
+    """Raise if there is a problem between fields, in a model's validator; each is (path below the model, message)."""
     found = tuple(problems)
     if found:
-        raise PydanticCustomError("contradiction", "contradiction", {"problems": found})
+        raise PydanticCustomError("cross_field", "cross_field", {"problems": found})
 
 
-def _never(error: ErrorDetails) -> NoReturn:
-    raise AssertionError(f"no words for {error['type']}")
+def _unexpected(error: ErrorDetails) -> NoReturn:
+    raise AssertionError(f"no message for an error of type {error['type']}")
 
 
 def path_of(parts: Iterable[str | int]) -> str:
-    """Return the dotted path; an index is in brackets, as is, quoted and without control characters, no plain word."""
+    """Return the dotted path; an index is in brackets, and so is, quoted and escaped, what is no plain word."""
     path = ""
     for part in parts:
         if isinstance(part, int):
@@ -86,8 +83,8 @@ def _shortened(value: object) -> str:
     return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}... ({len(str(value))} characters)"
 
 
-def _found(path: str, value: object) -> str:
-    """Return ", got ..." in words, or nothing at all where the value might be a secret."""
+def _got(path: str, value: object) -> str:
+    """Return ", got ..." with the value, or without it where it may be a secret."""
     if value is None:
         return ", got nothing"
     if isinstance(value, dict):
@@ -96,7 +93,7 @@ def _found(path: str, value: object) -> str:
         return ", got a list"
     if isinstance(value, bool):
         return f", got {str(value).lower()}"
-    if _DISCREET.search(path) or "://" in str(value):
+    if _SENSITIVE_PATH.search(path) or "://" in str(value):
         return ", got something else (not shown, it may be secret)"
     return f", got {_shortened(value)}"
 
@@ -109,11 +106,11 @@ def _unknown(name: str, siblings: Iterable[str]) -> str:
 
 
 def explain(error: ErrorDetails, schema: Mapping[str, Any]) -> list[Problem]:
-    """Return what one validation error means to the person who wrote the spec; `schema` is the model's JSON schema."""
+    """Return the problems that one validation error stands for; `schema` is the JSON schema of the spec."""
     at = ["spec", *(part for part in error["loc"] if part != "[key]")]
     path, context = path_of(at), error.get("ctx", {})
     match error["type"]:
-        case "contradiction":
+        case "cross_field":
             return [Problem(f"{path}.{below}" if below else path, message) for below, message in context["problems"]]
         case "missing":
             return [Problem(path, "required, but missing")]
@@ -130,8 +127,8 @@ def explain(error: ErrorDetails, schema: Mapping[str, Any]) -> list[Problem]:
         case "expected":
             expected = context["expected"]
         case kind:
-            expected = _KINDS.get(kind) or _never(error)
-    return [Problem(path, f"expected {expected}{_found(path, error['input'])}")]
+            expected = _TYPE_NAMES.get(kind) or _unexpected(error)
+    return [Problem(path, f"expected {expected}{_got(path, error['input'])}")]
 
 
 def _fields(schema: Mapping[str, Any], at: Iterable[str | int]) -> Iterable[str]:

@@ -1,7 +1,4 @@
-"""Names, labels, selectors and owner references: the one address for all of them.
-
-Pure: it never asks the API server and never changes what it is given.
-"""
+"""Names, labels, selectors and owner references of the objects of a stack: the only place where they are made."""
 
 from __future__ import annotations
 
@@ -17,6 +14,8 @@ API_VERSION = f"{GROUP}/{VERSION}"
 
 FIELD_MANAGER = "inventory-operator"
 STATUS_FIELD_MANAGER = "inventory-operator-status"
+#: Holds fields that are no longer in what we apply, and keep their value until somebody else sets another.
+HANDOVER_FIELD_MANAGER = "inventory-operator-handover"
 
 STACK_LABEL = f"{GROUP}/stack"
 UID_LABEL = f"{GROUP}/stack-uid"
@@ -118,16 +117,23 @@ def pod_pattern(deployment: str) -> str:
     return f"{deployment}-[-a-z0-9]+"
 
 
-def labels(stack: Stack, component: str) -> dict[str, str]:
-    """Return the labels of every child of one component."""
+def pod_labels(stack: Stack, component: str) -> dict[str, str]:
+    """Return the labels of the pods of one component: the same for a stack that is deleted and created again.
+
+    Anything else would replace the pods of a stack that was deleted with `--cascade=orphan`.
+    """
     return {
         "app.kubernetes.io/name": _SUFFIX.get(component, component),
         "app.kubernetes.io/instance": stack.name,
         "app.kubernetes.io/part-of": "inventory-stack",
         "app.kubernetes.io/managed-by": FIELD_MANAGER,
         **selector(stack, component),
-        UID_LABEL: stack.uid,
     }
+
+
+def labels(stack: Stack, component: str) -> dict[str, str]:
+    """Return the labels of every child of one component."""
+    return {**pod_labels(stack, component), UID_LABEL: stack.uid}
 
 
 def owner_reference(stack: Stack) -> dict[str, Any]:

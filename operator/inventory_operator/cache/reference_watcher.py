@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
+import time
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
-from inventory_operator.kube.client import TRANSIENT, ApiError, Cluster
-from inventory_operator.kube.kinds import CONFIG_MAPS, SECRETS
+from inventory_operator.cache.informer import Informer, Timing
+from inventory_operator.cache.limits import NamespaceLimits, Usage
+from inventory_operator.kube.client import ApiError, Cluster
+from inventory_operator.kube.kinds import CONFIG_MAPS, SECRETS, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from collections.abc import Set as AbstractSet
 
     from inventory_operator.api.metadata import Key
 
-log = structlog.get_logger(__name__)
-
-#: A watch ends and begins anew this often; the list in between finds what it missed.
-WATCH_SECONDS = 290
-RETRY_SECONDS = 2.0
 #: Longer than one request may take; a worker waits no longer for an API server that does not answer.
 LIST_SECONDS = 35.0
-GONE = 410
+#: How often a worker that waits looks whether the API server refuses.
+LOOK_SECONDS = 1.0
+#: What the specs of a namespace may refer to together: each name costs a connection.
+ALLOWED = Usage(objects=300, bytes=16_000_000)
 #: kind and name of what a stack refers to in its namespace.
 Wanted = tuple[str, str]
 #: kind, namespace and name.
@@ -36,75 +35,156 @@ Name = tuple[str, str, str]
 _RESOURCES = {resource.kind: resource for resource in (SECRETS, CONFIG_MAPS)}
 
 
+class ReferenceLimitError(ApiError):
+    """The specs of a namespace refer to more than it may have in memory; in the words of the API server for a quota."""
+
+    def __init__(self, namespace: str, allowed: Usage) -> None:
+        message = (
+            f"the stacks in namespace {namespace} refer to more than {allowed.objects} Secrets and ConfigMaps, "
+            f"or to more than {allowed.bytes:,} bytes in them"
+        )
+        super().__init__(429, "TooManyReferences", message)
+
+
+class _Reference:
+    """One object that specs refer to: the sink of its informer."""
+
+    def __init__(self, name: Name, watcher: ReferenceWatcher) -> None:
+        self.keys: set[Key] = set()
+        self.data: dict[str, str] | None = None
+        #: Keys whose values are bytes: of these only the names are kept.
+        self.binary_keys: frozenset[str] = frozenset()
+        #: Whether it exceeds what its namespace may have in memory.
+        self.refused = False
+        self._size = 0
+        self._name = name
+        self._watcher = watcher
+        resource, selector = _RESOURCES[name[0]], {"fieldSelector": f"metadata.name={name[2]}"}
+        informer = Informer(watcher.cluster, resource, name[1], self, selector, timing=watcher.timing)
+        self.listed_once, self.state = informer.synced, informer.state
+        self.task = asyncio.create_task(informer.follow())
+        self.task.add_done_callback(watcher.ended)
+
+    def observe(self, obj: dict[str, Any], *, gone: bool = False) -> None:
+        binary = frozenset() if gone else frozenset(obj.get("binaryData", ()))
+        self._see(None if gone else obj.get("data", {}), binary)
+
+    def listed(self, resource: Resource, uids: AbstractSet[str], list_version: int) -> None:  # noqa: ARG002 - a Sink
+        if not uids:
+            self._see(None)
+
+    def wants_list(self, resource: Resource) -> bool:  # noqa: ARG002 - a Sink
+        return False
+
+    async def known(self, deadline: float) -> None:
+        """Wait until it is known; TimeoutError at the deadline, or once the API server has refused for some seconds."""
+        while not self.listed_once.is_set():
+            late = time.monotonic() > deadline
+            if why := self.state.lasting_error() or ("no answer" if late else None):
+                raise TimeoutError(f"{self._name[0]} {self._name[2]} can't be read: {why}")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self.listed_once.wait()
+
+    def close(self) -> None:
+        """End the watch."""
+        self.task.cancel()
+        self._watcher.limits.release(self._name[1], self._size)
+
+    def _see(self, data: dict[str, str] | None, binary: frozenset[str] = frozenset()) -> None:
+        size = sum(len(key) + len(value) for key, value in (data or {}).items()) + sum(map(len, binary))
+        self.refused = not self._watcher.limits.take(self._name[1], size, self._size)
+        if self.refused:
+            data, binary, size = None, frozenset(), 0
+            # It keeps its place among the names of the namespace.
+            self._watcher.limits.take(self._name[1], 0)
+        self._size = size
+        if (data, binary) != (self.data, self.binary_keys) or self.refused:
+            self.data, self.binary_keys = data, binary
+            if self.listed_once.is_set():
+                for key in self.keys:
+                    self._watcher.changed(key)
+
+
 class ReferenceWatcher:
     """Keeps the data of every referenced object; `changed` is called with each stack that a change concerns."""
 
-    def __init__(self, cluster: Cluster, changed: Callable[[Key], None]) -> None:
-        self._cluster = cluster
-        self._changed = changed
-        self._data: dict[Name, dict[str, str] | None] = {}
-        self._wanted: dict[Name, set[Key]] = {}
-        self._tasks: dict[Name, asyncio.Task[None]] = {}
-        self._listed: dict[Name, asyncio.Event] = {}
+    def __init__(
+        self,
+        cluster: Cluster,
+        changed: Callable[[Key], None],
+        timing: Timing | None = None,
+        allowed: Usage = ALLOWED,
+    ) -> None:
+        self.cluster = cluster
+        self.changed = changed
+        self.timing = timing or Timing()
+        self.limits = NamespaceLimits("referenced objects", lambda _: allowed)
+        self.allowed = allowed
+        self._references: dict[Name, _Reference] = {}
+        self._defects: asyncio.Queue[BaseException] = asyncio.Queue()
+
+    async def run(self) -> None:
+        """Raise what ended a watch by itself: nothing of that kind may go unnoticed."""
+        raise await self._defects.get()
 
     async def want(self, key: Key, objects: Iterable[Wanted]) -> None:
-        """Watch exactly these objects for `key`, and wait until what they hold is known; else TimeoutError."""
+        """Watch exactly these objects for `key`, and wait until what they hold is known.
+
+        Raises:
+            TimeoutError: the API server does not answer, or refuses; says which object can't be read, and why.
+            ReferenceLimitError: it is more than the namespace may have; what was watched before is still watched.
+
+        """
         wanted = {(kind, key[0], name) for kind, name in objects}
-        for name in [name for name, keys in self._wanted.items() if key in keys and name not in wanted]:
+        for name in [name for name, one in self._references.items() if key in one.keys and name not in wanted]:
             self._drop(name, key)
         for name in wanted:
-            self._wanted.setdefault(name, set()).add(key)
-            if name not in self._tasks:
-                self._listed[name] = asyncio.Event()
-                self._tasks[name] = asyncio.create_task(self._follow(name))
-        async with asyncio.timeout(LIST_SECONDS):
-            for name in wanted:
-                await self._listed[name].wait()
+            self._watch(name, key)
+        deadline = time.monotonic() + LIST_SECONDS
+        for name in wanted:
+            await self._references[name].known(deadline)
+        if any(self._references[name].refused for name in wanted):
+            raise ReferenceLimitError(key[0], self.allowed)
 
     def data(self, kind: str, namespace: str, name: str) -> dict[str, str] | None:
         """Return the data of a wanted object, a Secret's in base64; None where there is no such object."""
-        return self._data.get((kind, namespace, name))
+        found = self._references.get((kind, namespace, name))
+        return found.data if found else None
+
+    def binary_keys(self, kind: str, namespace: str, name: str) -> frozenset[str]:
+        """Return the keys under `binaryData` of a wanted ConfigMap."""
+        found = self._references.get((kind, namespace, name))
+        return found.binary_keys if found else frozenset()
 
     async def close(self) -> None:
         """End every watch."""
-        for task in self._tasks.values():
+        tasks = [one.task for one in self._references.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """Note how a watch ended."""
+        if not task.cancelled() and (defect := task.exception()):
+            self._defects.put_nowait(defect)
+
+    def _watch(self, name: Name, key: Key) -> None:
+        known = self._references.get(name)
+        if known and known.refused:
+            # There may be room by now.
+            known.close()
+        if not known or known.refused:
+            if not self.limits.take(name[1], 0):
+                self._references.pop(name, None)
+                raise ReferenceLimitError(name[1], self.allowed)
+            self._references[name] = _Reference(name, self)
+            self._references[name].keys |= known.keys if known else set()
+        self._references[name].keys.add(key)
 
     def _drop(self, name: Name, key: Key) -> None:
-        self._wanted[name].discard(key)
-        if not self._wanted[name]:
-            self._tasks.pop(name).cancel()
-            for memory in (self._wanted, self._data, self._listed):
-                memory.pop(name, None)
-
-    async def _follow(self, name: Name) -> None:
-        while True:
-            try:
-                await self._list_and_watch(name)
-            except (*TRANSIENT, ApiError) as error:
-                if not (isinstance(error, ApiError) and error.code == GONE):
-                    said = str(error) or type(error).__name__
-                    log.warning("reference watch broke", kind=name[0], namespace=name[1], object=name[2], error=said)
-                await asyncio.sleep(RETRY_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
-
-    async def _list_and_watch(self, name: Name) -> None:
-        resource, namespace, selector = _RESOURCES[name[0]], name[1], f"metadata.name={name[2]}"
-        objects, version = await self._cluster.list(resource, namespace, fieldSelector=selector)
-        self._see(name, objects[0] if objects else None)
-        events = self._cluster.watch(
-            resource, namespace, WATCH_SECONDS, fieldSelector=selector, resourceVersion=str(version)
-        )
-        async with contextlib.aclosing(events) as stream:
-            async for event in stream:
-                self._see(name, None if event["type"] == "DELETED" else event["object"])
-
-    def _see(self, name: Name, found: dict[str, Any] | None) -> None:
-        data = None if found is None else found.get("data", {})
-        first = not self._listed[name].is_set()
-        if first or data != self._data.get(name):
-            self._data[name] = data
-            self._listed[name].set()
-            if not first:
-                for key in self._wanted[name]:
-                    self._changed(key)
+        one = self._references[name]
+        one.keys.discard(key)
+        if not one.keys:
+            del self._references[name]
+            one.close()

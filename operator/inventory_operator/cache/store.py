@@ -1,19 +1,25 @@
-"""What was seen of the cluster: stacks, their children and pods by stack, and the objects that specs refer to.
+"""What was seen of the cluster: stacks, and their children and pods by stack.
 
-Fed by watch events and by lists through the same two verbs; it never makes a request and never decides anything.
+Fed by watch events, lists and answers to writes through the same two verbs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from inventory_operator import metrics
 from inventory_operator.api.metadata import KIND, STACK_LABEL, STACK_NAMESPACE_LABEL, USER_FILE
-from inventory_operator.kube.field_ownership import owned_fields
+from inventory_operator.cache.limits import NamespaceLimits, Usage
+from inventory_operator.kube.field_ownership import file_digests, owned_fields
+from inventory_operator.kube.kinds import of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from inventory_operator.api.metadata import Key
     from inventory_operator.kube.kinds import Resource
@@ -21,6 +27,10 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 #: kind and name: inside one stack they name a child.
 ChildId = tuple[str, str]
+#: What a namespace may have in the store without a stack, and for each stack, which has about 40 objects and 100 kB,
+#: besides up to 1.4 MB of users' files.
+WITHOUT_STACKS = Usage(objects=1_000, bytes=4_000_000)
+FOR_EACH_STACK = Usage(objects=200, bytes=2_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,15 @@ class Child:
 
     obj: Object
     owned: bytes
+    #: Digests of the files of a ConfigMap.
+    files: Mapping[str, str]
+    #: Bytes of it that count for its namespace.
+    size: int = 0
+
+    @classmethod
+    def seen(cls, obj: Object) -> Child:
+        """Return an object with all that it was seen with."""
+        return cls(obj, owned_fields(obj), file_digests(obj))
 
     @property
     def version(self) -> int:
@@ -36,13 +55,17 @@ class Child:
         return version(self.obj)
 
 
-@dataclass(slots=True)
 class Store:
     """All that was seen. `changed` is called with the key of the stack that a change concerns."""
 
-    changed: Callable[[Key], None]
-    stacks: dict[Key, Object] = field(default_factory=dict)
-    children: dict[Key, dict[ChildId, Child]] = field(default_factory=dict)
+    def __init__(self, changed: Callable[[Key], None]) -> None:
+        self.changed = changed
+        self.stacks: dict[Key, Object] = {}
+        self.children: dict[Key, dict[ChildId, Child]] = {}
+        self._stacks_in: Counter[str] = Counter()
+        self._limits = NamespaceLimits("labelled objects", self._allowed)
+        #: By kind the namespaces of which not all is kept.
+        self._refused: dict[str, set[str]] = {}
 
     def observe(self, obj: Object, *, gone: bool = False) -> None:
         """Take in one object as a watch, a list or the answer to a write shows it; older news is dropped."""
@@ -51,17 +74,20 @@ class Store:
         elif STACK_LABEL in obj["metadata"].get("labels", {}):
             self._observe_child(obj, gone=gone)
 
-    def synced(self, resource: Resource, objects: Iterable[Object], list_version: int) -> None:
-        """Take in a complete list of one kind: known objects that it lacks are gone, unless they are newer."""
-        uids = set()
-        for obj in objects:
-            uids.add(obj["metadata"]["uid"])
-            self.observe(obj)
+    def listed(self, resource: Resource, uids: AbstractSet[str], list_version: int) -> None:
+        """Take in that a list of one kind is complete: known objects that it lacks are gone, unless they are newer."""
         known = [stack for stack in self.stacks.values() if resource.kind == KIND]
         known += [c.obj for box in self.children.values() for (kind, _), c in box.items() if kind == resource.kind]
         for obj in known:
             if obj["metadata"]["uid"] not in uids and version(obj) <= list_version:
                 self.observe(obj, gone=True)
+
+    def wants_list(self, resource: Resource) -> bool:
+        """Return whether objects of this kind were refused that may fit now; asked again, only what is refused anew."""
+        refused = self._refused.get(resource.kind, set())
+        if wants := any(self._limits.has_room(namespace) for namespace in refused):
+            refused.clear()
+        return wants
 
     def of(self, key: Key) -> dict[ChildId, Child]:
         """Return the children and pods of one stack."""
@@ -72,6 +98,7 @@ class Store:
         known = self.stacks.get(key)
         if known and _stale(known, obj, gone=gone):
             return
+        self._stacks_in[key[0]] += (not gone) - (known is not None)
         if gone:
             self.stacks.pop(key, None)
         else:
@@ -88,13 +115,33 @@ class Store:
         known = box.get(child_id)
         if known and _stale(known.obj, obj, gone=gone):
             return
-        if gone:
-            box.pop(child_id, None)
-            if not box:
-                del self.children[key]
-        else:
-            box[child_id] = Child(_without_our_files(_without_managed_fields(obj)), owned_fields(obj))
-        self.changed(key)
+        child = None if gone else self._sized(key[0], obj, known)
+        if child:
+            box[child_id] = child
+        elif known:
+            del box[child_id]
+            if gone:
+                self._limits.release(key[0], known.size)
+        if not box:
+            del self.children[key]
+        if child or gone or known:
+            self.changed(key)
+
+    def _sized(self, namespace: str, obj: Object, known: Child | None) -> Child | None:
+        """Return what is kept of a child; None where its namespace may not put more in."""
+        kept, owned = _kept(obj), owned_fields(obj)
+        size = len(orjson.dumps(kept)) + len(owned)
+        if self._limits.take(namespace, size, known.size if known else None):
+            return Child(kept, owned, file_digests(obj), size)
+        self._refused.setdefault(obj["kind"], set()).add(namespace)
+        return None
+
+    def _allowed(self, namespace: str) -> Usage:
+        stacks = self._stacks_in[namespace]
+        return Usage(
+            WITHOUT_STACKS.objects + stacks * FOR_EACH_STACK.objects,
+            WITHOUT_STACKS.bytes + stacks * FOR_EACH_STACK.bytes,
+        )
 
     def _count(self) -> None:
         counts: dict[tuple[str, str], int] = {}
@@ -123,9 +170,14 @@ def _without_managed_fields(obj: Object) -> Object:
     return {**obj, "metadata": {key: value for key, value in obj["metadata"].items() if key != "managedFields"}}
 
 
-def _without_our_files(obj: Object) -> Object:
-    """Return a ConfigMap with the names of our files only: what is in them is known, and is 200 kB for each stack."""
-    if obj["kind"] != "ConfigMap":
-        return obj
-    data = {key: text if key.startswith(USER_FILE) else "" for key, text in obj.get("data", {}).items()}
-    return {**obj, "data": data}
+def _kept(obj: Object) -> Object:
+    """Return what is kept of a child: of some kinds only the metadata, of ours files in a ConfigMap only the names.
+
+    What is in our files is known, and is 200 kB for each stack.
+    """
+    kept = _without_managed_fields(obj)
+    if of(obj).metadata_only:
+        return {key: kept[key] for key in ("apiVersion", "kind", "metadata") if key in kept}
+    if obj["kind"] == "ConfigMap":
+        kept["data"] = {key: text if key.startswith(USER_FILE) else "" for key, text in obj.get("data", {}).items()}
+    return kept

@@ -8,8 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+#: Seconds after which a Blocker of which a watch would tell is looked at in any case: a watch may have missed it.
+MISSED_BY_WATCH_SECONDS = 300.0
 #: The kind and the name of an object in the stack's namespace, or of a cluster-scoped one.
 ObjectId = tuple[str, str]
+#: The reason of what others undo again and again, whichever field or object that is.
+FIELD_CONFLICT = "FieldConflict"
+#: The component of what concerns all of them.
+WHOLE_STACK = "stack"
 
 
 class Turn(Enum):
@@ -28,7 +34,7 @@ class Blocker:
     """An object that is not applied, or not as the spec says; what refers to it by name is not applied either."""
 
     target: ObjectId
-    #: The component whose condition tells of it; "database" for what the service waits for, "stack" for all.
+    #: The component whose condition tells of it; "database" for what the service waits for, WHOLE_STACK for all.
     component: str
     reason: str
     message: str

@@ -1,83 +1,168 @@
-"""What promtool and amtool say of a configuration before it is written.
+"""What is said of a configuration before it is written: by a check of ours, and by the program that will read it.
 
-It runs the programs on files of its own, one at a time, and remembers what they said; it never touches the cluster.
+Both run in processes with limits. What they said is remembered, by the content and by the program that said it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import re
-import tempfile
+import shutil
+import sys
 from collections import OrderedDict
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-#: What was judged last; an entry is a few hundred bytes.
+import orjson
+
+from inventory_operator.components import limited_process
+from inventory_operator.components.limited_process import (
+    CHECK,
+    LARGEST_OUTPUT,
+    TOOL,
+    Limits,
+    Outcome,
+    ProgramMissingError,
+    Turns,
+)
+from inventory_operator.components.tool_messages import problem_of, without_text
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+#: What was judged last. The bytes are those of what is to be written in place of files.
 REMEMBERED = 1024
-#: promtool needs 0.1 s for our largest file; what takes this long is stuck.
-SECONDS = 30.0
-_LONGEST = 300
-_FRAME = re.compile(r"^(Checking \S+)?\s*(FAILED:|SUCCESS:.*)?(parsing YAML file )?(amtool: error: .*)?")
-_LOG = re.compile(r"time=\S+ level=")
+REMEMBERED_BYTES = 16_000_000
+#: Exit codes of promtool and amtool for a file that they refuse; promtool's other one is for its own linter.
+_REFUSED = frozenset({1, 3})
+_KILLED = -9
 
 
-class CheckerMissingError(Exception):
-    """A program that judges configuration can't be run."""
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A program that judges one kind of file: what it is called with, before the name of the file."""
+
+    program: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is said of one file."""
+
+    #: None is a good file.
+    problem: str | None = None
+    #: What is to be written in its place; None is the file as it is.
+    text: str | None = None
+    #: Names in it that no other file of its kind may use, and the line of each where that is known.
+    names: tuple[tuple[str, int | None], ...] = ()
+    #: Whether it would be the same the next time.
+    final: bool = True
+
+    @property
+    def size(self) -> int:
+        """Return about how many bytes it takes to remember it."""
+        return sys.getsizeof(self.text) + sum(sys.getsizeof(name) for name, _ in self.names)
 
 
 class ConfigChecker:
-    """Judges texts: None is good, else a sentence of the program that will read it."""
+    """Judges texts, one of a namespace at a time."""
 
-    def __init__(self, promtool: str = "promtool", amtool: str = "amtool") -> None:
-        self._promtool = promtool
-        self._amtool = amtool
-        self._said: OrderedDict[str, str | None] = OrderedDict()
-        # One at a time: each takes up to 100 MB, and the operator's pod is small.
-        self._turn = asyncio.Lock()
+    def __init__(self, folder: Path | None = None, most_bytes: int = REMEMBERED_BYTES) -> None:
+        #: Where the programs are; None is the PATH.
+        self._folder = folder
+        self._turns = Turns()
+        self._remembered: OrderedDict[str, Judgement] = OrderedDict()
+        self._bytes, self._most_bytes = 0, most_bytes
 
-    async def rules(self, text: str) -> str | None:
-        """Judge a file of recording and alerting rules."""
-        return await self._judge([self._promtool, "check", "rules", "--lint=none"], "rules.yml", text)
+    async def check(self, namespace: str, tool: Tool, text: str) -> str | None:
+        """Return what a program says of a configuration of ours; None is good.
 
-    async def prometheus(self, text: str) -> str | None:
-        """Judge a prometheus.yml, or a file of scrape jobs, without the files that it names."""
-        return await self._judge([self._promtool, "check", "config", "--syntax-only"], "prometheus.yml", text)
+        Raises:
+            ProgramMissingError: there is no such program.
 
-    async def alertmanager(self, text: str) -> str | None:
-        """Judge an alertmanager.yml."""
-        return await self._judge([self._amtool, "check-config"], "alertmanager.yml", text)
+        """
+        command = self._command(tool)
+        judgement = await self._once(namespace, [_identity(command)], text, lambda: _said(command, text))
+        return judgement.problem
 
-    async def _judge(self, command: list[str], name: str, text: str) -> str | None:
-        key = hashlib.sha256("\0".join([*command, text]).encode()).hexdigest()
-        if key not in self._said:
-            async with self._turn:
-                self._said[key] = await _run([*command, name], name, text)
-            while len(self._said) > REMEMBERED:
-                self._said.popitem(last=False)
-        self._said.move_to_end(key)
-        return self._said[key]
+    async def judge(self, namespace: str, kind: str, tool: Tool | None, text: str) -> Judgement:
+        """Judge a file of a user: by the check of its kind (inventory_operator.checks), then by the program.
+
+        Raises:
+            ProgramMissingError: there is no such program.
+
+        """
+        command = self._command(tool) if tool else None
+        version = [kind, _identity(command)] if command else [kind]
+        return await self._once(namespace, version, text, lambda: _judged(kind, command, text))
+
+    def _command(self, tool: Tool) -> list[str]:
+        program = shutil.which(tool.program, path=str(self._folder) if self._folder else None)
+        if program is None:
+            raise ProgramMissingError(f"{tool.program} can't be run: not found in {self._folder or 'the PATH'}")
+        return [program, *tool.arguments]
+
+    async def _once(
+        self, namespace: str, version: list[str], text: str, judge: Callable[[], Awaitable[Judgement]]
+    ) -> Judgement:
+        key = hashlib.sha256("\0".join([*version, text]).encode()).hexdigest()
+        if key not in self._remembered:
+            async with self._turns.take(namespace):
+                # Another stack of the namespace may have the same file.
+                judgement = self._remembered.get(key) or await judge()
+            if not judgement.final:
+                return judgement
+            self._remember(key, judgement)
+        self._remembered.move_to_end(key)
+        return self._remembered[key]
+
+    def _remember(self, key: str, judgement: Judgement) -> None:
+        if key not in self._remembered:
+            self._bytes += judgement.size
+        self._remembered[key] = judgement
+        while len(self._remembered) > REMEMBERED or (self._bytes > self._most_bytes and len(self._remembered) > 1):
+            _, oldest = self._remembered.popitem(last=False)
+            self._bytes -= oldest.size
 
 
-async def _run(command: list[str], name: str, text: str) -> str | None:
-    with tempfile.TemporaryDirectory(prefix="check-") as folder:
-        await asyncio.to_thread(Path(folder, name).write_text, text, "utf-8")
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-            )
-        except OSError as error:
-            raise CheckerMissingError(f"{command[0]} can't be run: {error.strerror}") from error
-        try:
-            async with asyncio.timeout(SECONDS):
-                said, _ = await process.communicate()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            return f"{command[0]} did not come to an end within {SECONDS:.0f} s"
-        return None if process.returncode == 0 else problem(said.decode(errors="replace"))
+def _identity(command: list[str]) -> str:
+    """Return what changes with the program and with how it is called."""
+    state = Path(command[0]).stat()
+    return "\0".join([*command, str(state.st_size), str(state.st_mtime_ns)])
 
 
-def problem(said: str) -> str:
-    """Return what a program's output says is wrong, on one line: without its frame, and each thing once."""
-    lines = dict.fromkeys(_FRAME.sub("", line).strip() for line in said.splitlines() if not _LOG.match(line))
-    return " ".join(line for line in lines if line)[:_LONGEST] or "refused without a word"
+async def _judged(kind: str, command: list[str] | None, text: str) -> Judgement:
+    outcome = await limited_process.run([sys.executable, "-m", "inventory_operator.checks", kind], text, CHECK)
+    if outcome.code != 0 or len(outcome.output) == LARGEST_OUTPUT:
+        return _not_judged(outcome, CHECK)
+    said = orjson.loads(outcome.output)
+    if problem := said.get("problem"):
+        return Judgement(problem)
+    written = said["text"]
+    if command:
+        shown = partial(without_text, lines=said["lines"])
+        judgement = await _said(command, text if written is None else written, shown)
+        if judgement.problem:
+            return judgement
+    return Judgement(None, written, tuple((name, line) for name, line in said["names"]))
+
+
+async def _said(command: list[str], text: str, words: Callable[[str], str] = str) -> Judgement:
+    outcome = await limited_process.run([*command, "/dev/stdin"], text, TOOL)
+    if outcome.code == 0:
+        return Judgement()
+    if outcome.code in _REFUSED:
+        return Judgement(problem_of(outcome.output.decode(errors="replace"), words))
+    return _not_judged(outcome, TOOL)
+
+
+def _not_judged(outcome: Outcome, limits: Limits) -> Judgement:
+    # A signal that is not our limit's: the kernel is out of memory, or somebody was at it. The next time may be better.
+    if outcome.code in {None, _KILLED}:
+        unfinished = (
+            f"the check did not come to an end within {limits.seconds:.0f} s; it is tried again in a few minutes"
+        )
+        return Judgement(unfinished, final=False)
+    return Judgement(f"checking it takes more than {limits}: make it smaller, or what is in it simpler")

@@ -1,40 +1,45 @@
 """Makes the live children of one stack what was rendered, with as few writes as that takes.
 
-It decides object by object from the store and never from the clock alone; it knows neither spec nor status.
+It decides object by object, from what the store has of each.
 """
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from inventory_operator.api.metadata import COMPONENT_LABEL, CONFIG_ANNOTATION, UID_LABEL, Stack
-from inventory_operator.cache.store import Child, ChildId, Store, version
-from inventory_operator.components.blocker import Blocker, ObjectId, Turn
-from inventory_operator.controller.apply_state import ApplyState
+from inventory_operator.api.metadata import COMPONENT_LABEL, Stack
+from inventory_operator.cache.store import Child, Store
+from inventory_operator.components import section_of, storage_of
+from inventory_operator.components.blocker import WHOLE_STACK, Blocker, ObjectId
+from inventory_operator.components.placement import with_spec_paths
+from inventory_operator.components.volumes import with_way_out
+from inventory_operator.controller import interference
+from inventory_operator.controller.adoption import ABSENT, Claimed, claim, pinned
+from inventory_operator.controller.apply_state import state_of
+from inventory_operator.controller.change import change
 from inventory_operator.controller.generated_secrets import is_generated, split_values
-from inventory_operator.controller.ownership import NotOursError, check_claim, is_prunable
+from inventory_operator.controller.ownership import NotOursError, is_prunable, signed_uid
+from inventory_operator.controller.write_guard import Write, WriteGuard, together, unless_gone
 from inventory_operator.kube import field_ownership
-from inventory_operator.kube.client import MERGE, TRANSIENT, ApiError, Cluster
-from inventory_operator.kube.kinds import CLUSTERS, of
-from inventory_operator.kube.object_references import object_references
-from inventory_operator.manifests.render import config_digest
+from inventory_operator.kube.client import ApiError, Cluster
+from inventory_operator.kube.kinds import of
+from inventory_operator.kube.object_references import object_id, object_references, used_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from inventory_operator.api.metadata import Key
+    from inventory_operator.controller.apply_state import ApplyState
 
 log = structlog.get_logger(__name__)
 
 Object = dict[str, Any]
 #: How often to look whether a name that somebody else took is free; costs one GET.
 LOOK_AGAIN_SECONDS = 5.0
-#: How often a pod is annotated again that could not be: the kubelet finds the configuration by itself after 90 s.
-TELL_AGAIN_SECONDS = 20.0
 
 
 @dataclass(slots=True)
@@ -43,11 +48,9 @@ class Applier:
 
     cluster: Cluster
     store: Store
-    _states: dict[Key, dict[ChildId, ApplyState]] = field(default_factory=dict)
-
-    def forget(self, key: Key) -> None:
-        """Drop what is remembered of a stack that is gone."""
-        self._states.pop(key, None)
+    #: Whether stacks may have what is cluster-scoped.
+    cluster_scoped: bool = True
+    guard: WriteGuard = field(default_factory=WriteGuard)
 
     async def create_secrets(self, stack: Stack, desired: Iterable[Object]) -> list[Blocker]:
         """Create the generated Secrets that are missing; one that is there keeps its data for ever."""
@@ -62,178 +65,162 @@ class Applier:
         What is `blocked`, refused, or refers to such an object is left as it is. Return what is in the cluster as
         desired, and a Blocker for each object that was refused.
         """
-        pending = {object_id(manifest): (manifest, object_references(manifest)) for manifest in desired}
-        held, applied, refused = set(blocked) & pending.keys(), [], []
+        self.guard.begin_pass((stack.namespace, stack.name))
+        all_ = list(desired)
+        pending = {object_id(one): (one, object_references(one), used_objects(one, all_)) for one in all_}
+        held, applied = set(blocked) & pending.keys(), []
+        refused: list[Blocker] = []
         while pending:
-            wave = {one: it for one, it in pending.items() if not it[1] & pending.keys()}
+            wave = {one: it for one, it in pending.items() if not (it[1] | it[2]) & pending.keys()}
             assert wave, "no two templates refer to each other"
-            held |= {one for one, (_, references) in wave.items() if references & held}
-            free = [manifest for one, (manifest, _) in wave.items() if one not in held]
+            taken = {blocker.target for blocker in refused if blocker.reason == "NameTaken"}
+            held |= {one for one, (_, references, used) in wave.items() if references & held or used & taken}
+            free = [manifest for one, (manifest, _, _) in wave.items() if one not in held]
             blockers = await self._each(stack, free)
             refused += blockers
             held |= {blocker.target for blocker in blockers}
-            applied += [manifest for manifest in free if object_id(manifest) not in held]
+            skipped = held | self.guard.left_to_others((stack.namespace, stack.name))
+            applied += [manifest for manifest in free if object_id(manifest) not in skipped]
             pending = {one: it for one, it in pending.items() if one not in wave}
         return applied, refused
 
-    async def prune(self, stack: Stack, desired: Iterable[Object]) -> None:
-        """Delete what this stack owns and no longer wants; never what keeps data, never generated Secrets."""
-        wanted = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in desired}
-        for child_id, child in list(self.store.of((stack.namespace, stack.name)).items()):
-            if child_id not in wanted and is_prunable(child.obj, stack):
-                await self.cluster.delete(child.obj)
-                log.info("pruned", **_where(stack), child="/".join(child_id))
+    async def prune(self, stack: Stack, desired: Iterable[Object], *, autoscalers: bool = False) -> list[Blocker]:
+        """Delete what this stack owns and no longer wants; never what keeps data, never generated Secrets.
 
-    async def prune_unowned(self, key: Key, uid: str | None) -> None:
-        """Delete cluster-scoped children of stacks of this name that are gone: no owner reference can reach them."""
-        for child_id, child in list(self.store.of(key).items()):
-            if not of(child.obj).namespaced and child.obj["metadata"]["labels"].get(UID_LABEL) != uid:
-                await self.cluster.delete(child.obj)
-                log.info("pruned", namespace=key[0], stack_name=key[1], child="/".join(child_id))
-
-    async def refresh_pods(self, stack: Stack, desired: Iterable[Object]) -> list[Blocker]:
-        """Tell the kubelet at once about configuration that pods load again by themselves.
-
-        A mounted ConfigMap reaches the pod up to 90 s late; any change of the pod makes the kubelet look now. Return a
-        Blocker for each pod that can't be told.
+        With `autoscalers` these alone, else all but them: one that goes must not set replicas that were applied just
+        now. Return a Blocker for each object that can't be deleted.
         """
-        refused: list[Blocker] = []
-        maps = [manifest for manifest in desired if manifest["kind"] == "ConfigMap"]
-        digests = {manifest["metadata"]["labels"][COMPONENT_LABEL]: config_digest(manifest) for manifest in maps}
-        for (kind, name), child in list(self.store.of((stack.namespace, stack.name)).items()):
-            metadata = child.obj["metadata"]
-            wanted = digests.get(metadata["labels"].get(COMPONENT_LABEL, ""))
-            if kind != "Pod" or wanted is None or "deletionTimestamp" in metadata:
-                continue
-            if metadata.get("annotations", {}).get(CONFIG_ANNOTATION) == wanted:
-                continue
-            # The uid keeps the apply from making a pod where this one just went.
-            identity = {"name": name, "namespace": stack.namespace, "uid": metadata["uid"]}
-            annotated = identity | {"annotations": {CONFIG_ANNOTATION: wanted}}
-            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": annotated}
-            try:
-                self.store.observe(await self.cluster.apply(pod))
-            except (ApiError, *TRANSIENT) as error:
-                if isinstance(error, ApiError) and error.namespace_is_going:
-                    raise
-                if not isinstance(error, ApiError) or error.code not in {404, 409, 422}:
-                    message = f"Pod {name}: new configuration is read late: {_first_line(error)}"
-                    component = metadata["labels"][COMPONENT_LABEL]
-                    refused.append(
-                        Blocker((kind, name), component, "ApplyFailed", message, Turn.CLUSTER, TELL_AGAIN_SECONDS)
-                    )
-        return refused
+        wanted = {object_id(manifest) for manifest in desired}
+        key = (stack.namespace, stack.name)
+        unwanted = [
+            child.obj
+            for child_id, child in self.store.of(key).items()
+            if child_id not in wanted
+            and is_prunable(child.obj, child.owned, stack)
+            and (child_id[0] == "HorizontalPodAutoscaler") == autoscalers
+        ]
+        return await together(self._delete(key, obj, "is no longer wanted") for obj in unwanted)
+
+    async def prune_unowned(self, key: Key, uid: str | None) -> list[Blocker]:
+        """Delete cluster-scoped children of stacks of this name that are gone: no owner reference can reach them.
+
+        Where no stack may have such children all of them go, whatever the stack's spec says: it may be paused.
+        """
+        children = [child for child in self.store.of(key).values() if not of(child.obj).namespaced]
+        ours = [(child.obj, of_) for child in children if (of_ := signed_uid(child.obj, child.owned))]
+        if not self.cluster_scoped:
+            return await together(self._delete(key, obj, "is no longer permitted") for obj, _ in ours)
+        left = [obj for obj, of_ in ours if of_ != uid]
+        return await together(self._delete(key, obj, "belongs to a deleted stack of this name") for obj in left)
+
+    async def _delete(self, key: Key, obj: Object, why: str) -> Blocker | None:
+        target = object_id(obj)
+        component = obj["metadata"]["labels"].get(COMPONENT_LABEL, WHOLE_STACK)
+        words = f"{' '.join(target)} {why} and can't be deleted"
+
+        async def send(state: ApplyState) -> None:
+            again = partial(interference.created, self.cluster, obj)
+            await state.begin_round("delete", again, obj["metadata"]["uid"].encode())
+            await unless_gone(self.cluster, obj, self.cluster.delete(obj))
+            log.info("pruned", child="/".join(target))
+
+        return await self.guard(key, Write(target, component, "DeleteFailed", lambda text: f"{words}: {text}"), send)
 
     async def _each(self, stack: Stack, manifests: Iterable[Object]) -> list[Blocker]:
-        outcomes = await asyncio.gather(*(self._guarded(stack, manifest) for manifest in manifests))
-        return [blocker for blocker in outcomes if blocker]
+        return await together(self._guarded(stack, manifest) for manifest in manifests)
 
     async def _guarded(self, stack: Stack, manifest: Object) -> Blocker | None:
         """Apply one child; what refuses it is reported and hides no other."""
         component = manifest["metadata"]["labels"][COMPONENT_LABEL]
-        if manifest["kind"] == CLUSTERS.kind:
-            component = "database"
         target = object_id(manifest)
         child = " ".join(target)
+
+        def describe(text: str) -> str:
+            live = self.store.of((stack.namespace, stack.name)).get(target)
+            if live and manifest["kind"] == "PersistentVolumeClaim":
+                text = with_way_out(text, manifest, live.obj, storage_of(component))
+            return f"{child}: {with_spec_paths(text, section_of(component))}"
+
+        async def send(state: ApplyState) -> None:
+            await self._apply_object(stack, manifest, state)
+
         try:
-            await self._apply_object(stack, manifest)
+            return await self.guard(
+                (stack.namespace, stack.name), Write(target, component, "ApplyFailed", describe), send
+            )
         except NotOursError as error:
             return Blocker(target, component, error.reason, f"{child} {error}", error.turn, LOOK_AGAIN_SECONDS)
-        except ApiError as error:
-            if error.namespace_is_going:
-                raise
-            message = f"{child}: {_first_line(error)}"
-            turn = Turn.USER if error.permanent else Turn.CLUSTER
-            return Blocker(target, component, "ApplyFailed", message, turn, self._retry_seconds(stack, manifest))
-        except TRANSIENT as error:
-            message = f"{child}: {_first_line(error)}"
-            return Blocker(target, component, "ApplyFailed", message, Turn.CLUSTER)
-        return None
 
-    async def _apply_object(self, stack: Stack, manifest: Object) -> None:
-        key, child_id = (stack.namespace, stack.name), object_id(manifest)
+    async def _apply_object(self, stack: Stack, manifest: Object, apply_state: ApplyState) -> None:
+        known = self.store.of((stack.namespace, stack.name)).get(object_id(manifest))
         values, manifest = split_values(manifest)
         manifest = field_ownership.with_applied_hash(manifest)
-        apply_state = self._states.setdefault(key, {}).setdefault(child_id, ApplyState())
-        live = self.store.of(key).get(child_id) or await self._look(manifest)
+        try:
+            if known or apply_state.hidden:
+                await self._apply_to(known, stack, manifest, values, apply_state)
+            else:
+                await self._create(manifest, values, apply_state)
+        except ApiError as error:
+            if not error.of_another:
+                raise
+            # It came, went or changed between what was seen and the write, or the watches don't show it.
+            apply_state.hidden = True
+            await self._apply_to(None, stack, manifest, values, apply_state)
+
+    async def _apply_to(
+        self, known: Child | None, stack: Stack, manifest: Object, values: Object | None, apply_state: ApplyState
+    ) -> None:
+        live = known or await self._look(manifest)
         if live is None:
             await self._create(manifest, values, apply_state)
             return
         if apply_state.verified == (live.version, field_ownership.applied_hash(manifest)):
             return
-        check_claim(live.obj, stack)
-        unchanged = field_ownership.in_sync(live.obj, live.owned, manifest) or apply_state.applied == (
-            field_ownership.applied_hash(manifest),
-            live.owned,
-        )
+        claimed = await claim(self.cluster, live, manifest, values, stack, apply_state=apply_state)
+        live = claimed.child
+        unchanged = (
+            field_ownership.in_sync(live.obj, live.owned, manifest)
+            and field_ownership.file_digests(manifest).items() <= live.files.items()
+        ) or apply_state.applied == (field_ownership.applied_hash(manifest), live.owned, live.files)
         unmanaged = field_ownership.unmanaged_fields_patch(live.obj, manifest)
         if unchanged and not unmanaged:
             apply_state.verified = (live.version, field_ownership.applied_hash(manifest))
         else:
-            await self._write(live, manifest, unmanaged, apply_state, unchanged=unchanged)
+            await self._write(claimed, manifest, unmanaged, apply_state, unchanged=unchanged)
 
     async def _look(self, manifest: Object) -> Child | None:
         """Ask for an object that the watches do not show: it may lack our labels."""
         metadata = manifest["metadata"]
         found = await self.cluster.get(of(manifest), metadata["name"], metadata.get("namespace"))
-        return Child(found, field_ownership.owned_fields(found)) if found else None
+        return Child.seen(found) if found else None
 
     async def _create(self, manifest: Object, values: Object | None, apply_state: ApplyState) -> None:
-        apply_state.raise_if_backing_off(field_ownership.applied_hash(manifest), b"")
-        try:
-            if values is None:
-                answer = await self.cluster.apply(manifest)
-            else:
-                answer = await self.cluster.create(manifest | {"data": values})
-        except ApiError as error:
-            apply_state.failed(field_ownership.applied_hash(manifest), b"", error)
-            raise
+        await apply_state.begin_round(field_ownership.applied_hash(manifest), partial(interference.deleted, manifest))
+        if values is None:
+            answer = await self.cluster.apply(pinned(manifest, ABSENT))
+        else:
+            answer = await self.cluster.create(manifest | {"data": values})
         self._accepted(apply_state, manifest, answer)
 
     async def _write(
-        self, live: Child, manifest: Object, unmanaged: Object | None, apply_state: ApplyState, *, unchanged: bool
+        self, claimed: Claimed, manifest: Object, unmanaged: Object | None, apply_state: ApplyState, *, unchanged: bool
     ) -> None:
-        state = _state(live)
-        apply_state.raise_if_backing_off(field_ownership.applied_hash(manifest), state)
-        answer = live.obj
-        try:
-            if not unchanged:
-                if patch := field_ownership.blocking_default(live.obj, manifest):
-                    await self.cluster.patch(manifest, patch, MERGE)
-                answer = await self.cluster.apply(manifest)
-            if unmanaged:
-                answer = await self.cluster.patch(manifest, unmanaged)
-        except ApiError as error:
-            apply_state.failed(field_ownership.applied_hash(manifest), state, error)
-            raise
+        applied_hash = field_ownership.applied_hash(manifest)
+        look = partial(interference.changed, self.cluster, claimed.child, manifest)
+        await apply_state.begin_round(applied_hash, look, state_of(claimed.child))
+        answer = claimed.child.obj
+        if not unchanged:
+            answer = await change(self.cluster, claimed, manifest)
+            # What follows may be refused, and who undoes this is bounded all the same.
+            apply_state.written = applied_hash
+        if unmanaged:
+            answer = await self.cluster.patch(manifest, pinned(unmanaged, {"uid": claimed.same["uid"]}))
         self._accepted(apply_state, manifest, answer)
 
     def _accepted(self, apply_state: ApplyState, manifest: Object, answer: Object) -> None:
-        apply_state.succeeded(
-            field_ownership.applied_hash(manifest), field_ownership.owned_fields(answer), version(answer)
-        )
+        written, applied_hash = Child.seen(answer), field_ownership.applied_hash(manifest)
+        apply_state.applied = (applied_hash, written.owned, written.files)
+        apply_state.verified = (written.version, applied_hash)
+        apply_state.hidden = False
         self.store.observe(answer)
         log.info("applied", child="/".join(object_id(manifest)))
-
-    def _retry_seconds(self, stack: Stack, manifest: Object) -> float:
-        return self._states[stack.namespace, stack.name][object_id(manifest)].retry_seconds
-
-
-def _first_line(error: Exception) -> str:
-    # What follows the first line of a refused volume is a diff of Go structs.
-    text = error.message if isinstance(error, ApiError) else str(error) or type(error).__name__
-    return text.partition("\n")[0][:300]
-
-
-def _state(live: Child) -> bytes:
-    """Return what a refusal depends on: a volume that is not bound yet can't grow, one that is can."""
-    return live.owned + str(live.obj.get("status", {}).get("phase", "")).encode()
-
-
-def object_id(manifest: Object) -> ChildId:
-    """Return what the store knows a child by: its kind and name."""
-    return manifest["kind"], manifest["metadata"]["name"]
-
-
-def _where(stack: Stack) -> dict[str, str]:
-    return {"namespace": stack.namespace, "stack_name": stack.name}

@@ -1,6 +1,6 @@
 """Gathers what a render must know beside the spec: digests of Secrets, files of users, who owns what is cluster-scoped.
 
-It reads and judges; it never writes, and what is wrong with a user's file it returns beside the facts.
+What is wrong with a user's file is returned beside the inputs.
 """
 
 from __future__ import annotations
@@ -10,39 +10,31 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from inventory_operator.api import metadata as meta
-from inventory_operator.components.blocker import Blocker, Turn
-from inventory_operator.components.config_tools import CheckerMissingError
+from inventory_operator.components import user_files
+from inventory_operator.components.blocker import MISSED_BY_WATCH_SECONDS, Blocker, Turn
+from inventory_operator.components.config_tools import Judgement
+from inventory_operator.components.limited_process import ProgramMissingError
 from inventory_operator.components.references import Reference, digest
-from inventory_operator.components.user_files import (
-    JOBS,
-    LARGEST_TOGETHER,
-    UserFile,
-    dashboard_error,
-    scrape_config_error,
-    user_files,
-)
+from inventory_operator.components.user_files import LARGEST_TOGETHER, FileKind, UserFile
 from inventory_operator.kube.kinds import NAMESPACES
-from inventory_operator.manifests.render import Facts
+from inventory_operator.manifests.render import RenderInputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from inventory_operator.api.stack import Spec
     from inventory_operator.cache.reference_watcher import ReferenceWatcher
     from inventory_operator.cache.store import Store
     from inventory_operator.components.config_tools import ConfigChecker
+    from inventory_operator.controller.scope import Object, Scope
     from inventory_operator.kube.client import Cluster
     from inventory_operator.settings import Settings
 
-#: What a person has to change is told by a watch; this is for what a watch missed.
-LOOK_AGAIN_SECONDS = 300.0
-_REASONS = {"rules": "InvalidRules", "scrape": "InvalidScrapeConfig", "dashboard": "InvalidDashboard"}
 Files = dict[str, dict[str, str]]
 
 
 @dataclass(slots=True)
 class InputCollector:
-    """Everything that facts come from."""
+    """Everything that inputs come from."""
 
     cluster: Cluster
     store: Store
@@ -55,59 +47,88 @@ class InputCollector:
         """Drop what is remembered of a namespace: one of this name may come back as another."""
         self._namespace_uids.pop(namespace, None)
 
-    async def facts(self, stack: meta.Stack, spec: Spec, wanted: Sequence[Reference], files: Files) -> Facts:
-        """Return what a render needs to know beside the spec."""
-        kubelet = spec.container_metrics == "kubelet" and self.settings.clusterwide
-        return Facts(
+    async def collect(self, scope: Scope, generated: Sequence[Object]) -> tuple[RenderInputs, list[Blocker]]:
+        """Return what a render needs to know beside the spec, and a Blocker for each thing that is refused.
+
+        `generated` has the generated Secrets, with their data.
+        """
+        assert scope.spec
+        files, blockers = await self.files(scope)
+        kubelet = scope.spec.container_metrics != "none" and self.settings.kubelet_metrics
+        key = _digest_key(scope)
+        inputs = RenderInputs(
             service_image=self.settings.service_image,
             operator_namespace=self.settings.operator_namespace,
-            namespace_uid=await self._namespace_uid(stack.namespace) if kubelet else None,
+            namespace_uid=await self._namespace_uid(scope.stack.namespace) if kubelet else None,
             kubelet_insecure_skip_verify=self.settings.kubelet_insecure_skip_verify,
             runbook_url=self.settings.runbook_url,
-            secret_digests=self._digests(stack, [one for one in wanted if not one.mounted]),
-            mounted_digests=self._digests(stack, [one for one in wanted if one.mounted], generated=False),
+            secret_digests=self._digests(scope, key, [one for one in scope.references if not one.mounted], generated),
+            mounted_digests=self._digests(scope, key, [one for one in scope.references if one.mounted]),
             user_files=files,
         )
+        return inputs, blockers
 
-    async def files(self, stack: meta.Stack, spec: Spec) -> tuple[Files, list[Blocker]]:
+    async def files(self, scope: Scope) -> tuple[Files, list[Blocker]]:
         """Return the users' files by component and key, and a Blocker for each that is refused.
 
-        Of a refused file the last good version is kept, which is what our live ConfigMap holds.
+        Of a refused file the last good version is kept, which is what our live ConfigMap holds. It is judged, too:
+        others may have written it, or we when more was permitted.
         """
+        assert scope.spec
         files: Files = {}
         refused: list[Blocker] = []
-        taken = {"scrape": set(JOBS), "dashboard": set()}
+        taken: dict[FileKind, set[str]] = {}
         sizes: dict[str, int] = {}
-        for file in user_files(spec):
-            text = (self.watcher.data(*_at(stack, file)) or {}).get(file.key)
-            problem = await self._complaint(stack, file, text, taken)
+        for file in user_files(scope.spec):
+            text = (self._data(scope, file) or {}).get(file.key)
+            judgement = await self._judge(scope, file, text)
+            text = judgement.text or text
+            names = taken.setdefault(file.kind, set(file.kind.taken))
+            problem = judgement.problem or _taken(file, judgement, names)
             if not problem and sizes.get(file.component, 0) + _size(text) > LARGEST_TOGETHER:
                 problem = f"is too large: all such files together hold at most {LARGEST_TOGETHER:,} bytes"
             if problem:
-                refused.append(_refusal(file, problem))
-                text = self._live(stack, file)
+                # What stays in use keeps its names.
+                text, judgement = await self._last_good(scope, file, names)
+                refused.append(_refusal(file, problem, stays=text is not None))
+            names |= {name for name, _ in judgement.names}
             if text is not None:
                 files.setdefault(file.component, {})[file.target] = text
                 sizes[file.component] = sizes.get(file.component, 0) + _size(text)
         return files, refused
 
-    async def _complaint(
-        self, stack: meta.Stack, file: UserFile, text: str | None, taken: dict[str, set[str]]
-    ) -> str | None:
+    async def _judge(self, scope: Scope, file: UserFile, text: str | None) -> Judgement:
         if text is None:
-            return _missing(file, self.watcher.data(*_at(stack, file)))
-        if file.kind == "dashboard":
-            return dashboard_error(text, taken["dashboard"])
+            return Judgement(self._missing(scope, file))
+        if _size(text) > LARGEST_TOGETHER:
+            # Before anything reads it.
+            return Judgement(f"is too large: {_size(text):,} bytes, expected at most {LARGEST_TOGETHER:,}")
         try:
-            if file.kind == "rules":
-                return await self.checker.rules(text)
-            return scrape_config_error(text, taken["scrape"]) or await self.checker.prometheus(text)
-        except CheckerMissingError as error:
-            return f"can't be checked: {error}"
+            return await self.checker.judge(scope.stack.namespace, file.kind.check, file.kind.tool, text)
+        except ProgramMissingError as error:
+            return Judgement(f"can't be checked: {error}", final=False)
 
-    def _live(self, stack: meta.Stack, file: UserFile) -> str | None:
-        name = getattr(meta.names(stack), file.component)
-        child = self.store.of((stack.namespace, stack.name)).get(("ConfigMap", name))
+    async def _last_good(self, scope: Scope, file: UserFile, taken: set[str]) -> tuple[str | None, Judgement]:
+        text = self._live(scope, file)
+        judgement = await self._judge(scope, file, text)
+        if (judgement.problem and judgement.final) or _taken(file, judgement, taken):
+            return None, Judgement()
+        return judgement.text or text, judgement
+
+    def _missing(self, scope: Scope, file: UserFile) -> str:
+        if self._data(scope, file) is None:
+            return "ConfigMap not found"
+        kind, name = file.wanted
+        if file.key in self.watcher.binary_keys(kind, scope.stack.namespace, name):
+            return "it is under binaryData, so it is not text in UTF-8: save it as such, and create the ConfigMap anew"
+        return f"it has no key {file.key}"
+
+    def _data(self, scope: Scope, file: UserFile) -> Mapping[str, str] | None:
+        kind, name = file.wanted
+        return self.watcher.data(kind, scope.stack.namespace, name)
+
+    def _live(self, scope: Scope, file: UserFile) -> str | None:
+        child = self.store.of(scope.key).get(("ConfigMap", getattr(scope.names, file.component)))
         found: str | None = child.obj.get("data", {}).get(file.target) if child else None
         return found
 
@@ -119,42 +140,44 @@ class InputCollector:
             self._namespace_uids[namespace] = found["metadata"]["uid"]
         return self._namespace_uids[namespace]
 
-    def _digests(self, stack: meta.Stack, wanted: Sequence[Reference], *, generated: bool = True) -> Mapping[str, str]:
+    def _digests(
+        self, scope: Scope, key: bytes | None, wanted: Sequence[Reference], generated: Sequence[Object] = ()
+    ) -> Mapping[str, str]:
         """Return a keyed digest, by component, of the secret values that it uses."""
-        names = meta.names(stack)
-        own = self._own_secret(stack, names.digest_key)
-        if not own:
+        if key is None:
             return {}
         values: dict[str, dict[str, str]] = {}
         for reference in wanted:
-            data = self.watcher.data("Secret", stack.namespace, reference.name) or {}
-            used = {f"{reference.name}/{key}": value for key, value in reference.used(data).items()}
+            data = self.watcher.data("Secret", scope.stack.namespace, reference.name) or {}
+            used = {f"{reference.name}/{name}": value for name, value in reference.used(data).items()}
             values.setdefault(reference.component, {}).update(used)
-        if generated and (made := self._own_secret(stack, names.grafana)):
-            values.setdefault("grafana", {}).update(made)
-        key = base64.b64decode(own["key"])
+        for one in generated:
+            if one["metadata"]["name"] != scope.names.digest_key:
+                values.setdefault(one["metadata"]["labels"][meta.COMPONENT_LABEL], {}).update(one["data"])
         return {component: digest(key, used) for component, used in values.items()}
 
-    def _own_secret(self, stack: meta.Stack, name: str) -> dict[str, str] | None:
-        child = self.store.of((stack.namespace, stack.name)).get(("Secret", name))
-        return child.obj.get("data", {}) if child else None
+
+def _digest_key(scope: Scope) -> bytes | None:
+    """Return the key for digests; None where a person took it out of its Secret."""
+    value = scope.generated[scope.names.digest_key].get("key")
+    return base64.b64decode(value) if value else None
 
 
 def _size(text: str | None) -> int:
     return len((text or "").encode())
 
 
-def _at(stack: meta.Stack, file: UserFile) -> tuple[str, str, str]:
-    kind, name = file.wanted
-    return kind, stack.namespace, name
+def _taken(file: UserFile, judgement: Judgement, taken: set[str]) -> str | None:
+    """Return what is said of the first name that is taken already, by another file or earlier in this one."""
+    seen: set[str] = set()
+    for name, line in judgement.names:
+        if name in taken or name in seen:
+            return file.kind.name_taken if line is None else f"line {line}: {file.kind.name_taken}"
+        seen.add(name)
+    return None
 
 
-def _missing(file: UserFile, data: Mapping[str, str] | None) -> str:
-    if data is None:
-        return "ConfigMap not found"
-    return f"it has no key {file.key}"
-
-
-def _refusal(file: UserFile, problem: str) -> Blocker:
-    message = f"{file.path}: ConfigMap {file.name}, key {file.key}: {problem}; its last good version stays in use"
-    return Blocker(file.wanted, file.component, _REASONS[file.kind], message, Turn.USER, LOOK_AGAIN_SECONDS)
+def _refusal(file: UserFile, problem: str, *, stays: bool) -> Blocker:
+    in_use = "its last good version stays in use" if stays else "no version of it is in use"
+    message = f"{file.path}: ConfigMap {file.name}, key {file.key}: {problem}; {in_use}"
+    return Blocker(file.wanted, file.component, file.kind.reason, message, Turn.USER, MISSED_BY_WATCH_SECONDS)

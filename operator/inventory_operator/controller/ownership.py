@@ -1,21 +1,26 @@
-"""Which live objects are a stack's own: what it may write, and what it may delete.
+"""Which live objects are a stack's own: what it may write, what it may adopt, and what it may delete.
 
-Pure: it reads what the cluster shows, and never asks.
+Told from metadata alone, so that it costs no request; content is looked at before an adoption (controller.adoption).
+Whoever may write an object can forge its metadata, and gains what editing ours would give (DECISIONS.md, 97).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from inventory_operator.api.metadata import FIELD_MANAGER, KEEPS_DATA, STACK_LABEL, UID_LABEL
+from inventory_operator.api.metadata import FIELD_MANAGER, KEEPS_DATA, KIND, STACK_LABEL, UID_LABEL
 from inventory_operator.components.blocker import Turn
 from inventory_operator.controller.generated_secrets import is_generated
-from inventory_operator.kube.kinds import of
+from inventory_operator.kube.field_managers import printable
+from inventory_operator.kube.field_ownership import owned_trees
+from inventory_operator.kube.kinds import CHILDREN, of
 
 if TYPE_CHECKING:
     from inventory_operator.api.metadata import Stack
 
 Object = dict[str, Any]
+_LEFT_ALONE = "it is left alone, and what refers to it waits: rename the stack, or delete or rename that object"
+_LONGEST_NAME = 63
 
 
 class NotOursError(Exception):
@@ -27,29 +32,79 @@ class NotOursError(Exception):
         self.turn = turn
 
 
-def check_claim(live: Object, stack: Stack) -> None:
-    """Raise NotOursError unless `live` is ours, or free for us to adopt."""
+def taken(message: str) -> NotOursError:
+    """Return the error for an object that is somebody else's."""
+    return NotOursError("NameTaken", message, Turn.USER)
+
+
+def check_claim(live: Object, owned: bytes, stack: Stack) -> bool:
+    """Tell whether `live` is this stack's already; where it is not, it may be adopted if its content allows it.
+
+    `owned` is what `field_ownership.owned_fields` says of it.
+
+    Raises:
+        NotOursError: it is somebody else's, or is being deleted.
+
+    """
     metadata = live["metadata"]
+    label = metadata.get("labels", {}).get(STACK_LABEL)
     if "deletionTimestamp" in metadata:
         raise NotOursError("WaitingForDeletion", "is being deleted; it is made again when it is gone", Turn.WAITING)
-    owners = [owner for owner in metadata.get("ownerReferences", ()) if owner.get("controller")]
-    if owners and owners[0]["uid"] != stack.uid:
-        if owners[0]["name"] == stack.name and metadata.get("labels", {}).get(STACK_LABEL) == stack.name:
+    controller = _controller(live)
+    if controller and controller["uid"] != stack.uid:
+        if (controller["kind"], controller["name"], label) == (KIND, stack.name, stack.name):
             raise NotOursError("WaitingForDeletion", "belongs to a deleted stack of this name", Turn.WAITING)
-        owner = f"{owners[0]['kind']} {owners[0]['name']}"
-        raise NotOursError("NameTaken", f"exists already and belongs to {owner}: it is left alone", Turn.USER)
-    labelled = metadata.get("labels", {}).get(STACK_LABEL)
-    managed = any(entry.get("manager") == FIELD_MANAGER for entry in metadata.get("managedFields", ()))
-    if labelled != stack.name and not owners and not managed:
-        message = "exists already and was not made for this stack: it is left alone"
-        raise NotOursError("NameTaken", message, Turn.USER)
+        owner = f"{printable(controller['kind'][:_LONGEST_NAME])} {printable(controller['name'][:_LONGEST_NAME])}"
+        raise taken(f"exists already and belongs to {owner}: {_LEFT_ALONE}")
+    if is_signed(live, owned, stack):
+        return True
+    if label != stack.name:
+        way_out = f". With the label {STACK_LABEL}={stack.name} it is adopted if nothing in it is another's"
+        raise taken(f"exists already and {origin(live)}: {_LEFT_ALONE}{way_out}")
+    return False
 
 
-def is_prunable(obj: Object, stack: Stack) -> bool:
+def is_signed(live: Object, owned: bytes, stack: Stack) -> bool:
+    """Tell whether the uid of the stack is in an owner reference or the label for it, and our field manager put it."""
+    if signed_uid(live, owned) == stack.uid:
+        return True
+    owners, ours = live["metadata"].get("ownerReferences", ()), f'k:{{"uid":"{stack.uid}"}}'
+    return any(owner["uid"] == stack.uid for owner in owners) and any(
+        ours in tree.get("f:metadata", {}).get("f:ownerReferences", {}) for tree in owned_trees(owned)
+    )
+
+
+def signed_uid(live: Object, owned: bytes) -> str | None:
+    """Return the uid of the stack that an object is labelled with; None where our field manager did not put it."""
+    ours = any(f"f:{UID_LABEL}" in tree.get("f:metadata", {}).get("f:labels", {}) for tree in owned_trees(owned))
+    uid: str | None = live["metadata"].get("labels", {}).get(UID_LABEL)
+    return uid if ours else None
+
+
+def is_prunable(live: Object, owned: bytes, stack: Stack) -> bool:
     """Tell whether an object that the stack no longer wants may be deleted: never what keeps data."""
-    metadata = obj["metadata"]
-    if obj["kind"] in {"Pod", *KEEPS_DATA} or is_generated(obj) or "deletionTimestamp" in metadata:
+    if of(live) not in CHILDREN or live["kind"] in KEEPS_DATA or is_generated(live):
         return False
-    if not of(obj).namespaced:
-        return bool(metadata["labels"].get(UID_LABEL) == stack.uid)
-    return any(owner["uid"] == stack.uid for owner in metadata.get("ownerReferences", ()))
+    controller = _controller(live)
+    free = "deletionTimestamp" not in live["metadata"] and (not controller or controller["uid"] == stack.uid)
+    return free and is_signed(live, owned, stack)
+
+
+def origin(live: Object) -> str:
+    """Say where an object without a controller comes from, as far as its metadata tells."""
+    metadata = live["metadata"]
+    if (tool := metadata.get("labels", {}).get("app.kubernetes.io/managed-by", FIELD_MANAGER)) != FIELD_MANAGER:
+        return f"is managed by {printable(tool[:_LONGEST_NAME])}"
+    others = [
+        entry
+        for entry in metadata.get("managedFields", ())
+        if entry.get("manager") not in {None, FIELD_MANAGER} and not entry.get("subresource")
+    ]
+    if others:
+        first = min(others, key=lambda entry: str(entry.get("time", "")))
+        return f"was written by the field manager {printable(first['manager'][:_LONGEST_NAME])}"
+    return "was not made for this stack"
+
+
+def _controller(live: Object) -> Object | None:
+    return next((owner for owner in live["metadata"].get("ownerReferences", ()) if owner.get("controller")), None)

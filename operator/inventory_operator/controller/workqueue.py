@@ -1,13 +1,15 @@
 """The work queue: which stacks want a reconcile, one worker per stack at a time, failures later and later.
 
-It knows nothing about stacks but their keys; same semantics as client-go's rate-limited work queue.
+The semantics are those of client-go's rate-limited work queue.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 from inventory_operator import metrics
@@ -24,13 +26,17 @@ _MAX_DOUBLINGS = 20
 class Queue:
     """Coalescing queue of keys `(namespace, name)`.
 
-    A key added while it waits is not added twice; a key added while it is worked on comes again afterwards.
+    A key added while it waits is not added twice; a key added while it is worked on is queued again afterwards. At most
+    `share` keys of a namespace are worked on at the same time, so that slow ones leave workers to the others.
     """
 
-    def __init__(self, backoff_seconds: float, backoff_limit_seconds: float) -> None:
+    def __init__(self, backoff_seconds: float, backoff_limit_seconds: float, share: int = sys.maxsize) -> None:
         self._backoff = backoff_seconds
         self._limit = backoff_limit_seconds
+        self._share = share
         self._ready: asyncio.Queue[Key] = asyncio.Queue()
+        #: Keys that were ready, and wait until fewer of their namespace are worked on.
+        self._held: dict[str, deque[Key]] = {}
         self._since: dict[Key, float] = {}
         self._busy: set[Key] = set()
         self._failures: dict[Key, int] = {}
@@ -78,6 +84,9 @@ class Queue:
         """Be one worker, for ever. `reconcile` handles its own errors: one that escapes ends the worker."""
         while True:
             key = await self._ready.get()
+            if sum(busy[0] == key[0] for busy in self._busy) >= self._share:
+                self._held.setdefault(key[0], deque()).append(key)
+                continue
             self._busy.add(key)
             metrics.QUEUE_SECONDS.observe(time.monotonic() - self._since.pop(key))
             metrics.QUEUE_DEPTH.set(len(self._since))
@@ -87,3 +96,11 @@ class Queue:
                 self._busy.discard(key)
                 if key in self._since:
                     self._ready.put_nowait(key)
+                self._release(key[0])
+
+    def _release(self, namespace: str) -> None:
+        """Let the next held key of a namespace be ready."""
+        if held := self._held.get(namespace):
+            self._ready.put_nowait(held.popleft())
+            if not held:
+                del self._held[namespace]

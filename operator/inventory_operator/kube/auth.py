@@ -1,11 +1,12 @@
 """How to reach the API server: credentials of the pod or of `$KUBECONFIG`, and sessions that stay signed in.
 
-The only importer of `kubernetes`; it knows no kind of object and makes no request of its own.
+The only importer of `kubernetes`.
 """
 
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from kubernetes.aio import client, config
 
 #: An API server that can't be reached answers no sooner for a longer wait; kopf's default has no limit.
 CONNECT_SECONDS = 10.0
+#: A watch is silent for a minute at a time: the kernel asks whether the other side is there, and gives up after 25 s.
+KEEPALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+UNAUTHORIZED = 401
 Handler = Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]]
 
 
@@ -31,21 +35,39 @@ class Connection:
     configuration: Any
     tls: ssl.SSLContext
 
-    def session(self, limit: int) -> aiohttp.ClientSession:
-        """Return a new session with at most `limit` connections; the token is read again as it expires."""
+    def session(self, limit: int, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
+        """Return a new session with at most `limit` connections; credentials are read again as they expire."""
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=limit, ssl=self.tls),
+            connector=aiohttp.TCPConnector(limit=limit, ssl=self.tls, socket_factory=_socket),
             middlewares=(self._sign,),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
             # A watch event can be larger than aiohttp's default of 64 KiB.
             read_bufsize=2**21,
+            trace_configs=list(traces),
         )
 
     async def _sign(self, request: aiohttp.ClientRequest, handler: Handler) -> aiohttp.ClientResponse:
+        await self._authorize(request)
+        response = await handler(request)
+        if response.status == UNAUTHORIZED and await self._read_again():
+            response.release()
+            await self._authorize(request)
+            response = await handler(request)
+        return response
+
+    async def _authorize(self, request: aiohttp.ClientRequest) -> None:
         for setting in (await self.configuration.auth_settings()).values():
             if setting["in"] == "header" and setting["value"]:
                 request.headers[setting["key"]] = setting["value"]
-        return await handler(request)
+
+    async def _read_again(self) -> bool:
+        """Read the credentials from where they came from: they were changed before they expired."""
+        try:
+            await _load(self.configuration)
+            _use_certificate(self.tls, self.configuration)
+        except (config.ConfigException, OSError, ValueError):
+            return False
+        return True
 
 
 async def connect() -> Connection:
@@ -57,19 +79,40 @@ async def connect() -> Connection:
     """
     configuration = client.Configuration()
     try:
-        if os.environ.get("KUBERNETES_SERVICE_HOST") and not os.environ.get("KUBECONFIG"):
-            config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
-        else:
-            await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        await _load(configuration)
     except (config.ConfigException, OSError, ValueError) as error:
         where = os.environ.get("KUBECONFIG") or "the pod's service account or ~/.kube/config"
         raise NoConnectionError(f"no usable Kubernetes credentials in {where}: {error}") from error
     tls = ssl.create_default_context(cafile=configuration.ssl_ca_cert, cadata=configuration.ca_cert_data)
-    if configuration.cert_file:
-        tls.load_cert_chain(configuration.cert_file, configuration.key_file)
+    _use_certificate(tls, configuration)
     if not configuration.verify_ssl:
         tls.check_hostname = False
         tls.verify_mode = ssl.CERT_NONE
     if configuration.disable_strict_ssl_verification:
         tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return Connection(server=configuration.host, configuration=configuration, tls=tls)
+
+
+async def _load(configuration: Any) -> None:
+    if os.environ.get("KUBERNETES_SERVICE_HOST") and not os.environ.get("KUBECONFIG"):
+        config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+    else:
+        # The client itself looks at $KUBECONFIG only once, when it is imported.
+        file = os.environ.get("KUBECONFIG")
+        await config.load_kube_config(file, client_configuration=configuration)  # type: ignore[no-untyped-call]
+
+
+def _use_certificate(tls: ssl.SSLContext, configuration: Any) -> None:
+    if configuration.cert_file:
+        tls.load_cert_chain(configuration.cert_file, configuration.key_file)
+
+
+def _socket(address: tuple[Any, ...]) -> socket.socket:
+    family, kind, protocol, *_ = address
+    made = socket.socket(family=family, type=kind, proto=protocol)
+    made.setblocking(False)  # noqa: FBT003
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE:
+        if option := getattr(socket, name, None):
+            made.setsockopt(socket.IPPROTO_TCP, option, value)
+    return made

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from inventory_operator.api.metadata import APPLIED_ANNOTATION, FIELD_MANAGER
+from inventory_operator.api.metadata import APPLIED_ANNOTATION, FIELD_MANAGER, UID_LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 Object = dict[str, Any]
 #: What names the object, and what the API server never records as managed.
@@ -52,17 +52,53 @@ def owned_fields(obj: Object) -> bytes:
     return zlib.compress(orjson.dumps(trees), level=1)
 
 
+def owned_trees(owned: bytes) -> list[Any]:
+    """Return the trees that `owned_fields` returned."""
+    trees: list[Any] = orjson.loads(zlib.decompress(owned))
+    return trees
+
+
+def without_identity(manifest: Object) -> Object:
+    """Return what of `manifest` the API server records as managed."""
+    body = {key: value for key, value in manifest.items() if key not in _IDENTITY}
+    metadata = {key: value for key, value in manifest["metadata"].items() if key not in _METADATA_IDENTITY}
+    return body | {"metadata": metadata}
+
+
+def applied_before(live: Object, manifest: Object) -> bool:
+    """Return whether `manifest` (with_applied_hash) is what was applied to `live` last, whatever became of it."""
+    return bool(live["metadata"].get("annotations", {}).get(APPLIED_ANNOTATION) == applied_hash(manifest))
+
+
 def in_sync(live: Object, owned: bytes, manifest: Object) -> bool:
     """Return whether `live` still is what applying `manifest` (with_applied_hash) made it."""
-    if live["metadata"].get("annotations", {}).get(APPLIED_ANNOTATION) != applied_hash(manifest):
+    if not applied_before(live, manifest):
         return False
-    trees = orjson.loads(zlib.decompress(owned))
-    body = {key: value for key, value in manifest.items() if key not in _IDENTITY}
-    body["metadata"] = {key: value for key, value in body["metadata"].items() if key not in _METADATA_IDENTITY}
-    return _covers(trees, body)
+    return covers(owned_trees(owned), without_identity(manifest))
 
 
-def _covers(trees: list[Any], value: Any) -> bool:
+def owns(owned: bytes, path: Sequence[str]) -> bool:
+    """Return whether our fields have the one at `path`, which is in the notation of FieldsV1."""
+    trees = owned_trees(owned)
+    for name in path:
+        trees = [tree[name] for tree in trees if name in tree]
+    return bool(trees)
+
+
+def file_digests(obj: Object) -> dict[str, str]:
+    """Return a digest of each file in a ConfigMap, by its key; nothing for other kinds.
+
+    What a file holds is judged before it is written, and managedFields alone do not show that it still is that: whoever
+    edits it may use our field manager's name.
+    """
+    if obj["kind"] != "ConfigMap":
+        return {}
+    return {
+        key: hashlib.blake2b(text.encode(), digest_size=12).hexdigest() for key, text in obj.get("data", {}).items()
+    }
+
+
+def covers(trees: list[Any], value: Any) -> bool:
     """Return whether FieldsV1 trees (several: an admission webhook makes a second entry) cover all of `value`.
 
     The notation: `f:name` a field, `k:{...}` an item of a list by its keys, `v:...` a value of a set; an empty tree
@@ -73,14 +109,15 @@ def _covers(trees: list[Any], value: Any) -> bool:
         return bool(trees)
     if isinstance(value, dict):
         return all(
-            _covers([tree[f"f:{key}"] for tree in nested if f"f:{key}" in tree], item) for key, item in value.items()
+            covers([tree[f"f:{key}"] for tree in nested if f"f:{key}" in tree], item) for key, item in value.items()
         )
     if isinstance(value, list):
-        return all(_covers(_item_trees(nested, item), item) for item in value)
+        return all(covers([tree for _, tree in items_of(nested, item)], item) for item in value)
     return True
 
 
-def _item_trees(trees: list[Any], item: Any) -> list[Any]:
+def items_of(trees: list[Any], item: Any) -> list[tuple[str, Any]]:
+    """Return what FieldsV1 trees of a list have for one of its items: the key, and the tree below it."""
     found = []
     for tree in trees:
         for key, subtree in tree.items():
@@ -88,7 +125,7 @@ def _item_trees(trees: list[Any], item: Any) -> list[Any]:
             if (notation == "v" and orjson.loads(text) == item) or (
                 notation == "k" and isinstance(item, dict) and orjson.loads(text).items() <= item.items()
             ):
-                found.append(subtree)
+                found.append((key, subtree))
     return found
 
 
@@ -96,7 +133,13 @@ def unmanaged_fields_patch(live: Object, manifest: Object) -> Object | None:
     """Return the strategic merge patch that takes out what others added and we do not tolerate; None if nothing.
 
     Those are keys of our ConfigMaps (a rule file, a dashboard) and containers of our pods; any other addition stays.
+    And the owner reference of a generated Secret that is to outlive its stack: the request that created it was no
+    apply, so no apply takes it out.
     """
+    if manifest["kind"] == "Secret" and "ownerReferences" not in manifest["metadata"]:
+        uid = manifest["metadata"]["labels"][UID_LABEL]
+        owned = any(owner["uid"] == uid for owner in live["metadata"].get("ownerReferences", ()))
+        return {"metadata": {"ownerReferences": [{"$patch": "delete", "uid": uid}]}} if owned else None
     if manifest["kind"] == "ConfigMap":
         extra = [
             (field, key)

@@ -1,6 +1,6 @@
 """Exactly one operator writes: leadership by a Lease, as client-go's leader election does it.
 
-It never works past a lost Lease: `hold` returns, and the process ends.
+When the Lease is lost `hold` returns, and the process ends.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Lease:
     """The Lease `inventory-operator` in the operator's namespace; a single-namespace install has its own."""
 
     def __init__(self, cluster: Cluster, settings: Settings) -> None:
+        """Use `cluster` for nothing else, and close it."""
         self._cluster = cluster
         self._settings = settings
         self._path = LEASES.path(settings.lease_namespace)
@@ -60,6 +61,10 @@ class Lease:
         if lease and lease["spec"].get("holderIdentity") == self._settings.identity:
             lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _now()}
             await self._cluster.request("PUT", f"{self._path}/{FIELD_MANAGER}", lease)
+
+    async def close(self) -> None:
+        """Close its connection."""
+        await self._cluster.close()
 
     async def _try(self) -> bool | None:
         """Return True when the Lease is ours now, False when it is another's, None when that can't be known."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 Object = dict[str, Any]
 ObjectId = tuple[str, str]
@@ -16,10 +16,33 @@ ObjectId = tuple[str, str]
 _KINDS = {"secretKeyRef": "Secret", "secretRef": "Secret", "configMapKeyRef": "ConfigMap", "configMapRef": "ConfigMap"}
 
 
+def object_id(manifest: Object) -> ObjectId:
+    """Return kind and name: what tells the objects of a namespace apart."""
+    return manifest["kind"], manifest["metadata"]["name"]
+
+
 def object_references(manifest: Object) -> frozenset[ObjectId]:
     """Return kind and name of every object that `manifest` needs or acts on."""
     find = _FINDERS.get(manifest["kind"])
     return frozenset(find(manifest)) if find else frozenset()
+
+
+def used_objects(manifest: Object, manifests: Sequence[Object]) -> frozenset[ObjectId]:
+    """Return which of `manifests` are used by `manifest` without being named in it.
+
+    A Service uses the Deployments whose pods it selects; what reads CloudNativePG's Secret, the Cluster that it is of.
+    """
+    secrets = [name for kind, name in object_references(manifest) if kind == "Secret"]
+    found = {("Cluster", name.removesuffix("-app")) for name in secrets if name.endswith("-app")}
+    if manifest["kind"] == "Service" and (selector := manifest["spec"].get("selector")):
+        for one in manifests:
+            if (
+                one["kind"] == "Deployment"
+                and selector.items() <= one["spec"]["template"]["metadata"]["labels"].items()
+            ):
+                found.add((one["kind"], one["metadata"]["name"]))
+    known = {(one["kind"], one["metadata"]["name"]) for one in manifests}
+    return frozenset(found & known)
 
 
 def _of_deployment(manifest: Object) -> Iterator[ObjectId]:

@@ -1,6 +1,6 @@
 """What the operator must be allowed to do, asked before anything starts.
 
-kopf ends the process at the first watch that is refused, with a trace; this says which rights are missing instead.
+A watch that is refused would be tried again and again; this says at the start which rights are missing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from inventory_operator.api.metadata import FIELD_MANAGER
-from inventory_operator.kube.kinds import CHILDREN, EVENTS, LEASES, NAMESPACES, PODS, STACKS
+from inventory_operator.kube.kinds import (
+    CHILDREN,
+    EVENTS,
+    LEASES,
+    NAMESPACES,
+    PODS,
+    REPLICA_SETS,
+    STACKS,
+    STORAGE_CLASSES,
+)
 
 if TYPE_CHECKING:
     from inventory_operator.kube.client import Cluster
@@ -52,17 +61,27 @@ def needed(settings: Settings) -> list[Right]:
     wanted += [Right("patch", STACKS, scope, "status")]
     for child in CHILDREN:
         if settings.clusterwide or child.namespaced:
-            wanted += [Right(verb, child, scope) for verb in (*_READ, *_WRITE)]
+            # What was bound before is deleted, whether or not more may be.
+            write = _WRITE if child.namespaced or settings.allow_kubelet_metrics else ("delete",)
+            wanted += [Right(verb, child, scope) for verb in (*_READ, *write)]
     wanted += [Right(verb, PODS, scope) for verb in (*_READ, "patch")]
+    wanted += [Right(verb, REPLICA_SETS, scope) for verb in ("list", "watch")]
     wanted += [Right("create", EVENTS, scope), Right("create", LEASES, home)]
     wanted += [Right(verb, LEASES, home, name=FIELD_MANAGER) for verb in ("get", "update")]
     if settings.clusterwide:
-        wanted += [Right("get", NAMESPACES, None)]
+        wanted += [Right("get", NAMESPACES, None), Right("get", STORAGE_CLASSES, None)]
     return wanted
 
 
 async def missing(cluster: Cluster, settings: Settings) -> list[str]:
     """Return the rights that are missing, in words; empty when all are there."""
     rights = needed(settings)
-    answers = await asyncio.gather(*(cluster.allowed(right.attributes) for right in rights))
+    answers = await asyncio.gather(*(_allowed(cluster, right) for right in rights))
     return [str(right) for right, allowed in zip(rights, answers, strict=True) if not allowed]
+
+
+async def _allowed(cluster: Cluster, right: Right) -> bool:
+    kind = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    answer = await cluster.request("POST", path, kind | {"spec": {"resourceAttributes": right.attributes}})
+    return bool(answer["status"]["allowed"])

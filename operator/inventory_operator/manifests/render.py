@@ -1,6 +1,6 @@
-"""From a typed spec and facts to the desired objects, through the templates.
+"""From a typed spec and its inputs to the desired objects, through the templates.
 
-Pure: same input, same output. It never asks the API server, a clock or chance.
+Same input, same output: whatever comes from the API server, a clock or chance is among the inputs.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class RenderInputs:
     """What render must know and can't learn from the spec; gathered before, so that render asks nobody."""
 
     #: The image of the operator's own version of the service.
     service_image: str
     #: Where the operator runs, for the network policies; None outside a cluster.
     operator_namespace: str | None = None
-    #: Owner of the ClusterRoleBinding; None where the operator may not bind cluster-wide.
+    #: Owner of the ClusterRoleBinding; None where the stack gets none.
     namespace_uid: str | None = None
     #: Whether kubelets have certificates that the cluster's CA did not sign.
     kubelet_insecure_skip_verify: bool = False
@@ -41,10 +41,28 @@ class Facts:
     user_files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-def render(stack: meta.Stack, spec: Spec, facts: Facts) -> list[dict[str, Any]]:
+def render(stack: meta.Stack, spec: Spec, inputs: RenderInputs) -> list[dict[str, Any]]:
     """Return every object that the stack should consist of, complete and sorted by kind and name."""
-    context = {"stack": stack, "spec": spec, "facts": facts, "names": meta.names(stack)}
+    context = {"stack": stack, "spec": spec, "inputs": inputs, "names": meta.names(stack)}
     objects = [obj for component in registry() for obj in _component(component, context)]
+    return _complete(objects, stack, spec, inputs.namespace_uid)
+
+
+def secrets(stack: meta.Stack, spec: Spec) -> list[dict[str, Any]]:
+    """Return the Secrets among these objects: their values are generated, and inputs of the others."""
+    context = {"stack": stack, "spec": spec, "names": meta.names(stack)}
+    objects: list[dict[str, Any]] = []
+    for component in registry():
+        found = [obj for template in component.secrets for obj in manifests(template, context)]
+        for obj in found:
+            obj["metadata"]["labels"] = meta.labels(stack, component.name)
+        objects += found
+    return _complete(objects, stack, spec, None)
+
+
+def _complete(
+    objects: list[dict[str, Any]], stack: meta.Stack, spec: Spec, namespace_uid: str | None
+) -> list[dict[str, Any]]:
     for obj in objects:
         metadata = obj["metadata"]
         if obj["kind"] == "ClusterRoleBinding":
@@ -52,7 +70,7 @@ def render(stack: meta.Stack, spec: Spec, facts: Facts) -> list[dict[str, Any]]:
         else:
             metadata["namespace"] = stack.namespace
         if spec.deletion_policy == "Delete" or not _outlives(obj):
-            metadata["ownerReferences"] = [_owner(obj, stack, facts)]
+            metadata["ownerReferences"] = [_owner(obj, stack, namespace_uid)]
     return sorted(objects, key=lambda obj: (obj["kind"], obj["metadata"]["name"]))
 
 
@@ -69,18 +87,19 @@ def _outlives(obj: Mapping[str, Any]) -> bool:
     return obj["kind"] in meta.KEEPS_DATA or generated
 
 
-def _owner(obj: Mapping[str, Any], stack: meta.Stack, facts: Facts) -> dict[str, Any]:
+def _owner(obj: Mapping[str, Any], stack: meta.Stack, namespace_uid: str | None) -> dict[str, Any]:
     """Return who takes the object along; a namespaced stack can't own what is cluster-scoped, its namespace can."""
     if obj["kind"] == "ClusterRoleBinding":
-        return {"apiVersion": "v1", "kind": "Namespace", "name": stack.namespace, "uid": facts.namespace_uid}
+        return {"apiVersion": "v1", "kind": "Namespace", "name": stack.namespace, "uid": namespace_uid}
     return meta.owner_reference(stack)
 
 
 def _component(component: Component, context: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the objects of one component; a component whose templates all render to nothing is off."""
-    stack, facts = context["stack"], context["facts"]
+    stack, inputs = context["stack"], context["inputs"]
     labels = meta.labels(stack, component.name)
-    context = {**context, "labels": labels, "selector": meta.selector(stack, component.name)}
+    pod_labels, selector = meta.pod_labels(stack, component.name), meta.selector(stack, component.name)
+    context = {**context, "pod_labels": pod_labels, "selector": selector}
     objects = [obj for template in component.children for obj in manifests(template, context)]
     if not objects:
         return
@@ -88,7 +107,7 @@ def _component(component: Component, context: Mapping[str, Any]) -> Iterator[dic
     files = {file: text for file, text in texts.items() if text.strip()}
     if files:
         objects.append(_config_map(component.name, files, context))
-    restart = _restart_digest(files, facts.secret_digests.get(component.name))
+    restart = _restart_digest(files, inputs.secret_digests.get(component.name))
     for obj in objects:
         obj["metadata"]["labels"] = dict(labels)
         if restart and obj["kind"] == "Deployment":
@@ -97,11 +116,11 @@ def _component(component: Component, context: Mapping[str, Any]) -> Iterator[dic
 
 
 def _config_map(component: str, files: Mapping[ConfigFile, str], context: Mapping[str, Any]) -> dict[str, Any]:
-    facts = context["facts"]
+    inputs = context["inputs"]
     metadata: dict[str, Any] = {"name": getattr(context["names"], component)}
-    if mounted := facts.mounted_digests.get(component):
+    if mounted := inputs.mounted_digests.get(component):
         metadata["annotations"] = {meta.MOUNTED_ANNOTATION: mounted}
-    data = {file.key: text for file, text in files.items()} | dict(facts.user_files.get(component, {}))
+    data = {file.key: text for file, text in files.items()} | dict(inputs.user_files.get(component, {}))
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 

@@ -1,6 +1,6 @@
 """The folder of templates, read once, and the filling in of one template; the only importer of jinja2.
 
-It never puts a value into the text of a manifest, and never knows what a template is about.
+No value gets into the text of a manifest, so no value can change its structure.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
     from jinja2.runtime import Context
 
-#: What templates see of the metadata besides `names`, `labels` and `selector`.
+#: What templates see of the metadata besides `names`, `pod_labels` and `selector`.
 _GLOBALS = (
     "COMPONENT_LABEL",
     "GENERATE_ANNOTATION",
@@ -62,6 +62,11 @@ class Component:
     name: str
     children: tuple[Template, ...]
     config: tuple[ConfigFile, ...]
+
+    @property
+    def secrets(self) -> tuple[Template, ...]:
+        """The templates of its Secrets."""
+        return tuple(child for child in self.children if str(child.name).endswith("/secret.yaml.j2"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,4 @@
-"""The operator's own HTTP port: /livez, /readyz and /metrics.
-
-It reports the state of the process; it never touches a stack.
-"""
+"""The operator's own HTTP port: /livez, /readyz and /metrics."""
 
 from __future__ import annotations
 

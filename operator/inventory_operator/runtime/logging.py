@@ -1,6 +1,6 @@
 """Structured logs on standard error: one JSON object, or one readable line, per outcome.
 
-It configures the logging of the whole process, kopf's and aiohttp's included; it logs nothing itself.
+It configures the logging of the whole process, kopf's and aiohttp's included.
 """
 
 from __future__ import annotations
@@ -44,3 +44,6 @@ def configure(log_format: str, level: str) -> None:
     # One line per watched object is a heartbeat, not an outcome.
     for chatty in ("kopf", "kopf.objects", "aiohttp.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # Why kopf ended is one line of ours (stack_watch), and no defect that needs a trace.
+    for module in ("running", "orchestration"):
+        logging.getLogger(f"kopf._core.reactor.{module}").setLevel(logging.CRITICAL)

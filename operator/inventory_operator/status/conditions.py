@@ -1,64 +1,47 @@
 """The status of a stack: a pure summary of what was observed, worst first.
 
-It never makes a request and never reads the clock: the time of a transition is handed in.
+The time of a transition is handed in.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from inventory_operator.api import metadata as meta
-from inventory_operator.components.blocker import Blocker, Turn
-from inventory_operator.status.pods import fails_readiness, not_terminating, pods_issue, rollout
+from inventory_operator.components import ALL, enabled
+from inventory_operator.components.blocker import WHOLE_STACK, Blocker, Turn
+from inventory_operator.components.service import SERVICE
+from inventory_operator.status.deployments import next_autoscaler_issue
+from inventory_operator.status.parts import (
+    Condition,
+    Observed,
+    component_condition,
+    dependency_conditions,
+    of_component,
+)
+from inventory_operator.status.pods import next_issue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from inventory_operator.api.stack import Spec
+    from inventory_operator.components.component import Component
 
 Object = dict[str, Any]
 
-COMPONENT_CONDITIONS = {
-    "service": "ServiceAvailable",
-    "prometheus": "PrometheusAvailable",
-    "alertmanager": "AlertmanagerAvailable",
-    "grafana": "GrafanaAvailable",
-}
 CONDITIONS = (
     *("Ready", "Reconciling", "Stalled"),
-    *("ServiceAvailable", "DatabaseAvailable", "PrometheusAvailable", "AlertmanagerAvailable", "GrafanaAvailable"),
+    *(one.condition for component in ALL for one in (component, component.dependency) if one),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """Everything a status is made from."""
-
-    stack: Object
-    #: None where the spec can't be followed.
-    spec: Spec | None
-    blockers: Sequence[Blocker]
-    children: Iterable[Object]
-    notes: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Condition:
-    type: str
-    status: str
-    reason: str
-    message: str
-    #: Available and nothing under way: only that lets the stack be Ready.
-    settled: bool = True
 
 
 def summarize(observed: Observed, now: str) -> Object:
     """Return the whole `status`; `now` (RFC 3339) is the time of the transitions that it makes."""
     generation = observed.stack["metadata"]["generation"]
     previous = {c["type"]: c for c in observed.stack.get("status", {}).get("conditions", ())}
-    components = [_component(name, observed, now) for name in _components(observed)]
-    conditions = [*_overall(observed, components), *components, *_database(observed, now)]
+    present = _components(observed)
+    components = [component_condition(one, observed, now) for one in present]
+    dependencies = [found for one in ALL for found in dependency_conditions(one, observed, now)]
+    conditions = [*_overall(observed, components), *components, *dependencies]
     order = {name: index for index, name in enumerate(CONDITIONS)}
     return {
         "observedGeneration": generation,
@@ -76,136 +59,78 @@ def same(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return {**old, "conditions": ours} == {**old, **new}
 
 
-def transitions(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Object]:
+def transitions(old: Mapping[str, Any], new: Mapping[str, Any], conflicts: Collection[str] = ()) -> list[Object]:
     """Return the conditions of `new` whose status is another than in `old`: what an Event is worth.
 
-    So is another thing that a person has to change: Stalled stays True, with another message.
+    So is another thing that a person has to change: Stalled stays True, with another message. So is each of these
+    conflicts that a part tells of, whatever else Stalled does.
 
     Every part of a new stack begins as False or Unknown: that is no news yet.
     """
     before = {c["type"]: {c["status"]} for c in old.get("conditions", ())}
+    messages = {c["type"]: c["message"] for c in old.get("conditions", ())}
     stalled = {c["message"] for c in old.get("conditions", ()) if (c["type"], c["status"]) == ("Stalled", "True")}
     return [
         c
         for c in new["conditions"]
         if c["status"] not in before.get(c["type"], {"False", "Unknown"})
         or (stalled and (c["type"], c["status"]) == ("Stalled", "True") and c["message"] not in stalled)
+        or (
+            c["type"] not in CONDITIONS[:3]
+            and any(one in c["message"] and one not in messages.get(c["type"], "") for one in conflicts)
+        )
     ]
 
 
-def _components(observed: Observed) -> list[str]:
-    if spec := observed.spec:
-        enabled = {"alertmanager": spec.alerting.enabled, "grafana": spec.grafana.enabled}
-        return [name for name in COMPONENT_CONDITIONS if enabled.get(name, True)]
-    deployments = (child for child in observed.children if child["kind"] == "Deployment")
-    live = {deployment["metadata"]["labels"].get(meta.COMPONENT_LABEL) for deployment in deployments}
-    return [name for name in COMPONENT_CONDITIONS if name in live]
+def next_change(children: Collection[Object], now: str) -> float | None:
+    """Return in how many seconds a status would change by time alone (of which no event tells), or None."""
+    pods, deployments, autoscalers = (
+        [child for child in children if child["kind"] == kind]
+        for kind in ("Pod", "Deployment", "HorizontalPodAutoscaler")
+    )
+    pauses = (next_issue(pods, now), next_autoscaler_issue(autoscalers, deployments, now))
+    return min((pause for pause in pauses if pause is not None), default=None)
 
 
-def _of(observed: Observed, component: str, kind: str) -> list[Object]:
-    return [
-        child
-        for child in observed.children
-        if child["kind"] == kind and child["metadata"]["labels"].get(meta.COMPONENT_LABEL) == component
-    ]
+def _components(observed: Observed) -> Sequence[Component]:
+    if observed.spec:
+        return enabled(observed.spec)
+    return [component for component in ALL if of_component(observed, component, "Deployment")]
 
 
-def _component(component: str, observed: Observed, now: str) -> _Condition:
-    name = COMPONENT_CONDITIONS[component]
-    blockers = _blockers(observed, component)
-    deployments = _of(observed, component, "Deployment")
-    if not deployments:
-        reason, message = (blockers[0].reason, blockers[0].message) if blockers else ("Creating", "not created yet")
-        return _Condition(name, "False", reason, message, settled=False)
-    pods = rollout(deployments)
-    status = "True" if pods.available >= pods.wanted else "False"
-    counted = f"{pods.available} of {pods.wanted} pods available"
-    if blockers:
-        return _Condition(name, status, blockers[0].reason, f"{counted}; {blockers[0].message}", settled=False)
-    if status == "True" and pods.complete:
-        note = observed.notes.get(component)
-        return _Condition(name, status, "Available", f"{counted}; {note}" if note else counted)
-    if issue := pods_issue(_of(observed, component, "Pod"), now):
-        return _Condition(name, status, issue.reason, f"{counted}; {issue.message}", settled=False)
-    for condition in (one for each in deployments for one in each.get("status", {}).get("conditions", ())):
-        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            message = f"{counted}; {condition['message'][:300]}"
-            return _Condition(name, status, condition["reason"], message, settled=False)
-    return _Condition(name, status, "RollingOut", counted, settled=False)
-
-
-def _blockers(observed: Observed, component: str) -> list[Blocker]:
-    """Return what holds back objects of a component; the service waits for its database, too."""
-    of = {"service", "database"} if component == "service" else {component}
-    return [blocker for blocker in observed.blockers if blocker.component in of]
-
-
-def _database(observed: Observed, now: str) -> list[_Condition]:
-    """Return the database as the service's readiness shows it: /readyz answers 200 only when the database does."""
-    name = "DatabaseAvailable"
-    pods = not_terminating(_of(observed, "service", "Pod"))
-    if not pods and observed.spec is None:
-        return []
-    kind = _database_kind(observed.spec)
-    if blocker := next(iter(_blockers(observed, "database")), None):
-        return [_Condition(name, "False", blocker.reason, blocker.message, settled=False)]
-    if ready := [pod for pod in pods if _is_ready(pod)]:
-        return [_Condition(name, "True", "Reachable", f"{kind}: {len(ready)} of {len(pods)} service pods reach it")]
-    if failing := [pod["metadata"]["name"] for pod in pods if any(fails_readiness(c, now) for c in _containers(pod))]:
-        message = f"{kind}: pod {failing[0]} runs, but does not report its database as ready"
-        return [_Condition(name, "False", "NotReachable", message, settled=False)]
-    if any("running" in container.get("state", {}) for pod in pods for container in _containers(pod)):
-        return [_Condition(name, "Unknown", "Starting", f"{kind}: the service is starting", settled=False)]
-    return [_Condition(name, "Unknown", "NoPodRunning", "no service pod runs that could tell", settled=False)]
-
-
-def _database_kind(spec: Spec | None) -> str:
-    if spec and spec.service.database.cloud_native_pg:
-        return "CloudNativePG"
-    return "external PostgreSQL" if spec and spec.service.database.external else "SQLite"
-
-
-def _is_ready(pod: Object) -> bool:
-    conditions = pod.get("status", {}).get("conditions", ())
-    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
-
-
-def _containers(pod: Object) -> list[Object]:
-    return list(pod.get("status", {}).get("containerStatuses", ()))
-
-
-def _overall(observed: Observed, components: Sequence[_Condition]) -> list[_Condition]:
+def _overall(observed: Observed, components: Sequence[Condition]) -> list[Condition]:
     """Ready, Reconciling and Stalled by the rules of kstatus (kubernetes-sigs/cli-utils, pkg/kstatus)."""
     problem = next((blocker for blocker in observed.blockers if blocker.turn is Turn.USER), None)
     unsettled = [c for c in components if not c.settled]
-    stray = next(iter(observed.blockers), None)
+    # What concerns the whole stack is in no other condition.
+    stray = min(observed.blockers, key=lambda blocker: blocker.component != WHOLE_STACK, default=None)
     paused = bool(observed.spec and observed.spec.paused)
     if problem:
-        ready = _Condition("Ready", "False", problem.reason, problem.message)
-        return [ready, _Condition("Reconciling", "False", problem.reason, "waits for a change"), _stalled(problem)]
+        ready = Condition("Ready", "False", problem.reason, problem.message)
+        return [ready, Condition("Reconciling", "False", problem.reason, "waits for a change"), _stalled(problem)]
     if unsettled or stray:
         reason, message = (stray.reason, stray.message) if stray else ("", "")
-        if unsettled:
+        if unsettled and not (stray and stray.component == WHOLE_STACK):
             # "False" sorts before "True": what does not serve comes before what is only being rolled out.
             worst = min(unsettled, key=lambda condition: condition.status)
             reason, message = worst.reason, f"{worst.type}: {worst.message}"
-        ready = _Condition("Ready", "False", reason, message)
-        moving = _Condition("Reconciling", "True", reason, message)
+        ready = Condition("Ready", "False", reason, message)
+        moving = Condition("Reconciling", "True", reason, message)
     else:
-        ready = _Condition("Ready", "True", "Available", "every component is available")
-        moving = _Condition("Reconciling", "False", "UpToDate", "everything is as the spec says")
+        ready = Condition("Ready", "True", "Available", "every component is available")
+        moving = Condition("Reconciling", "False", "UpToDate", "everything is as the spec says")
     if paused:
-        moving = _Condition("Reconciling", "False", "Paused", "spec.paused is true: nothing is changed")
+        moving = Condition("Reconciling", "False", "Paused", "spec.paused is true: nothing is changed")
     return [ready, moving, _stalled(None)]
 
 
-def _stalled(problem: Blocker | None) -> _Condition:
+def _stalled(problem: Blocker | None) -> Condition:
     if problem:
-        return _Condition("Stalled", "True", problem.reason, problem.message)
-    return _Condition("Stalled", "False", "Progressing", "no user action required")
+        return Condition("Stalled", "True", problem.reason, problem.message)
+    return Condition("Stalled", "False", "Progressing", "no user action required")
 
 
-def _stamped(condition: _Condition, previous: Mapping[str, str], generation: int, now: str) -> Object:
+def _stamped(condition: Condition, previous: Mapping[str, str], generation: int, now: str) -> Object:
     unchanged = previous.get("status") == condition.status
     return {
         "type": condition.type,
@@ -224,16 +149,14 @@ def _where(observed: Observed) -> Object:
     metadata = observed.stack["metadata"]
     stack = meta.Stack(metadata["namespace"], metadata["name"], metadata["uid"])
     names = meta.names(stack)
-    ports = {"service": (names.service, 5000), "prometheus": (names.prometheus, 9090)}
-    if spec.alerting.enabled:
-        ports["alertmanager"] = (names.alertmanager, 9093)
-    if spec.grafana.enabled:
-        ports["grafana"] = (names.grafana, 3000)
-    endpoints = {part: f"http://{name}.{stack.namespace}.svc:{port}" for part, (name, port) in ports.items()}
+    parts = enabled(spec)
+    endpoints = {one.name: f"http://{getattr(names, one.name)}.{stack.namespace}.svc:{one.port}" for one in parts}
     if spec.ingress:
         scheme = "https" if spec.ingress.tls else "http"
-        hosts = {part: getattr(spec.ingress.hosts, part) for part in ("service", "grafana", "prometheus")}
-        endpoints |= {part: f"{scheme}://{host}" for part, host in hosts.items() if host and part in endpoints}
-    service = _of(observed, "service", "Deployment")
+        hosts = {one.name: one.host(spec.ingress.hosts) for one in parts}
+        held = {blocker.target for blocker in observed.blockers}
+        found = {part: f"{scheme}://{host}" for part, host in hosts.items() if host}
+        endpoints |= {part: url for part, url in found.items() if ("Ingress", getattr(names, part)) not in held}
+    service = of_component(observed, SERVICE, "Deployment")
     image = {"image": service[0]["spec"]["template"]["spec"]["containers"][0]["image"]} if service else {}
     return {"endpoints": endpoints, **image}

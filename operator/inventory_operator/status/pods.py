@@ -5,94 +5,148 @@ Pure. Raw messages of the kubelet are not copied where they change from try to t
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from inventory_operator.kube.pods import is_ending, is_working
+from inventory_operator.status.crashes import LOOP, crash, forgotten_in
+from inventory_operator.status.issue import Issue, left_of
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator
 
 Object = dict[str, Any]
 #: Between the first answer of a container and its first passed readiness check lie some seconds: no issue yet.
 GRACE = timedelta(seconds=15)
+#: What a node takes to prepare a pod or to pull an image, and to confirm that a pod ended, before that is told.
+PREPARING, ENDING = timedelta(seconds=60), timedelta(seconds=30)
 
 _PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "RegistryUnavailable"})
 _BAD_NAME = frozenset({"InvalidImageName", "ImageInspectError"})
 _CONFIG = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+#: How the kubelet calls the end of a container that could not be started at all.
+_NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
+#: What a container waits for before its first start.
+_BEFORE_START = frozenset({"ContainerCreating", "PodInitializing"})
+#: Ids of containers, which are others with each try.
+_ID = re.compile(r"\b[0-9a-f]{12,64}\b")
 
-#: The containers in a pod's status, in the order in which they start, and what those are in that don't get ready.
-_UNREADY_REASONS = {
-    "initContainerStatuses": ("Initializing", "is still at work, and the others wait for it"),
-    "containerStatuses": ("NotReady", "runs, but its readiness check fails"),
+#: Reasons of the condition PodScheduled for a pod that waits for something else than the scheduler's turn.
+_UNSCHEDULED = {
+    "Unschedulable": "fits on no node: add room, or change its resources or placement",
+    "SchedulingGated": "waits for its scheduling gates, which whoever set them has to remove",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class PodIssue:
-    """A reason in CamelCase and a sentence that names the pod and the container."""
+class _Role:
+    """What a container is for its pod, and what the status says of one that runs and is not ready.
+
+    Containers of a person who debugs (ephemeral ones) are none of these: the pod does not depend on them.
+    """
 
     reason: str
-    message: str
+    words: str
+    #: Whether it is to run as long as its pod does, so that exit code 0 is no good end.
+    stays: bool = True
 
 
-def pods_issue(pods: Iterable[Object], now: str) -> PodIssue | None:
-    """Return the issue of the first pod that has one (newest first: they show where a rollout is stuck)."""
-    newest_first = sorted(
-        not_terminating(pods), key=lambda pod: pod["metadata"].get("creationTimestamp", ""), reverse=True
-    )
+_MAIN = _Role("NotReady", "runs, but its readiness check fails: read its log")
+_INIT = _Role("Initializing", "is still at work, and the others wait for it: read its log", stays=False)
+
+
+def pods_issue(pods: Iterable[Object], now: str) -> Issue | None:
+    """Return the issue of the newest pod that has one. `pods` are those that a rollout is to end with."""
+    newest_first = sorted(pods, key=lambda pod: pod["metadata"].get("creationTimestamp", ""), reverse=True)
     return next((issue for pod in newest_first if (issue := pod_issue(pod, now))), None)
 
 
-def not_terminating(pods: Iterable[Object]) -> list[Object]:
-    """Return the pods that are not being deleted: the state of the others matters to nobody."""
-    return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
-
-
-def pod_issue(pod: Object, now: str) -> PodIssue | None:
+def pod_issue(pod: Object, now: str) -> Issue | None:
     """Return what keeps one pod from being ready; None while it is merely starting. `now` is RFC 3339."""
-    name, status = pod["metadata"]["name"], pod.get("status", {})
-    if status.get("phase") == "Failed":
-        return PodIssue(
-            status.get("reason") or "PodFailed", f"pod {name} failed: {status.get('message', 'no message')}"
-        )
-    for condition in status.get("conditions", ()):
-        if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
-            return PodIssue("Unschedulable", f"pod {name} fits on no node: {condition.get('message', '')}")
-    for kind, (reason, words) in _UNREADY_REASONS.items():
-        for container in status.get(kind, ()):
-            where = f"pod {name}: container {container['name']}"
-            if issue := _container_issue(where, container):
-                return issue
-            if fails_readiness(container, now):
-                return PodIssue(reason, f"{where} {words}")
-    return None
+    name = pod["metadata"]["name"]
+    scheduled = _conditions(pod).get("PodScheduled", {})
+    if words := _UNSCHEDULED.get(scheduled.get("reason", "")):
+        return Issue(scheduled["reason"], f"pod {name} {words}: {scheduled.get('message', '')}")
+    containers = [(role, f"pod {name}: container {one['name']}", one) for role, one in _containers(pod)]
+    for role, where, container in containers:
+        if issue := _container_issue(role, where, container, now):
+            return issue
+    for role, where, container in containers:
+        if fails_readiness(container, now):
+            return Issue(role.reason, f"{where} {role.words}")
+    return _preparing_issue(pod, now) or _unready_issue(pod)
 
 
-def _container_issue(where: str, container: Object) -> PodIssue | None:
-    state = container.get("state", {})
-    if waiting := _waiting_issue(where, container["image"], state.get("waiting", {})):
-        return waiting
-    if container.get("ready") or state.get("terminated", {}).get("exitCode") == 0:
+def ending_issue(pods: Iterable[Object], now: str) -> Issue | None:
+    """Return what is to be said of the first of `pods` that should have ended: what waits for it waits for ever."""
+    late = sorted(
+        (pod for pod in pods if is_ending(pod) and not _ending_left(pod, now)), key=lambda pod: pod["metadata"]["name"]
+    )
+    if not late:
         return None
+    name, node = late[0]["metadata"]["name"], late[0].get("spec", {}).get("nodeName", "")
+    words = f"its node has not confirmed that; if it is gone for good, delete it (kubectl delete node {node})"
+    return Issue("Terminating", f"pod {name} was deleted and should have ended by now: {words}")
+
+
+def is_crashing(pod: Object, now: str) -> bool:
+    """Return whether a container of a pod ends again and again, though it may be ready in between."""
+    return any(
+        one.get("restartCount", 0) >= LOOP and crash(one, now, stays=role.stays) for role, one in _containers(pod)
+    )
+
+
+def _conditions(pod: Object) -> dict[str, Object]:
+    return {one["type"]: one for one in pod.get("status", {}).get("conditions", ())}
+
+
+def _containers(pod: Object) -> Iterator[tuple[_Role, Object]]:
+    """Yield the state of each container in the order in which they start, with its role.
+
+    An init container that always restarts is a sidecar: it stays, like the main ones
+    (https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/).
+    """
+    specs, status = pod.get("spec", {}).get("initContainers", ()), pod.get("status", {})
+    sidecars = {one["name"] for one in specs if one.get("restartPolicy") == "Always"}
+    for one in status.get("initContainerStatuses", ()):
+        yield _MAIN if one["name"] in sidecars else _INIT, one
+    for one in status.get("containerStatuses", ()):
+        yield _MAIN, one
+
+
+def _container_issue(role: _Role, where: str, container: Object, now: str) -> Issue | None:
+    if waiting := _waiting_issue(where, container["image"], container.get("state", {}).get("waiting", {})):
+        return waiting
     # Between two tries a crashing container is waiting, running or terminated in turn: always the same issue.
-    ended = state.get("terminated") or container.get("lastState", {}).get("terminated")
-    if ended and ended.get("reason") == "OOMKilled":
-        return PodIssue("OOMKilled", f"{where} was killed: out of memory")
-    if ended and (container.get("restartCount") or "terminated" in state):
-        return PodIssue("CrashLoopBackOff", f"{where} ended with exit code {ended['exitCode']}")
-    return None
+    if not (ended := crash(container, now, stays=role.stays)):
+        return None
+    if ended.get("reason") in _NOT_STARTED:
+        return _not_started("RunContainerError", where, ended)
+    if ended.get("reason") == "OOMKilled":
+        return Issue("OOMKilled", f"{where} was killed: out of memory: raise its memory limit")
+    return Issue("CrashLoopBackOff", f"{where} ended with exit code {ended['exitCode']}: read its log")
+
+
+def _waiting_issue(where: str, image: str, waiting: Object) -> Issue | None:
+    reason = waiting.get("reason", "")
+    if reason in _PULL:
+        words = "correct its name, or see that the nodes reach its registry and may pull from it"
+        return Issue("ImagePullBackOff", f"{where}: image {image} can't be pulled: {words}")
+    if reason in _BAD_NAME:
+        return Issue(reason, f"{where}: image {image} can't be used: correct its name, or the image")
+    return _not_started(reason, where, waiting) if reason in _CONFIG else None
+
+
+def _not_started(reason: str, where: str, state: Object) -> Issue:
+    message = _ID.sub("...", state.get("message", ""))[:200]
+    return Issue(reason, f"{where} can't be started: {message}")
 
 
 def fails_readiness(container: Object, now: str) -> bool:
     """Return whether a container runs for longer than a start takes and still is not ready."""
     return _grace_left(container, now) == timedelta()
-
-
-def next_issue(pods: Iterable[Object], now: str) -> float | None:
-    """Return in how many seconds the first starting container counts as not ready (no event says so), or None."""
-    states = [pod.get("status", {}) for pod in not_terminating(pods)]
-    left = [_grace_left(one, now) for state in states for kind in _UNREADY_REASONS for one in state.get(kind, ())]
-    return min((pause.total_seconds() for pause in left if pause), default=None)
 
 
 def _grace_left(container: Object, now: str) -> timedelta | None:
@@ -103,45 +157,56 @@ def _grace_left(container: Object, now: str) -> timedelta | None:
     running = container.get("state", {}).get("running")
     if running is None or container.get("ready") or not container.get("started"):
         return None
-    if not (since := running.get("startedAt")):
-        return timedelta()
-    left = GRACE - (datetime.fromisoformat(now) - datetime.fromisoformat(since))
-    # The clock of its node may be ahead.
-    return min(max(left, timedelta()), GRACE)
+    return left_of(GRACE, running["startedAt"], now) if running.get("startedAt") else timedelta()
 
 
-def _waiting_issue(where: str, image: str, waiting: Object) -> PodIssue | None:
-    reason = waiting.get("reason", "")
-    if reason in _PULL:
-        return PodIssue("ImagePullBackOff", f"{where}: image {image} can't be pulled")
-    if reason in _BAD_NAME:
-        return PodIssue(reason, f"{where}: image {image} can't be used")
-    if reason in _CONFIG:
-        return PodIssue(reason, f"{where} can't be started: {waiting.get('message', '')[:200]}")
-    return None
+def _preparing_issue(pod: Object, now: str) -> Issue | None:
+    """Return what is to be said of a pod of which no container was ever started."""
+    if _preparing_left(pod, now) != timedelta():
+        return None
+    name, node = pod["metadata"]["name"], pod.get("spec", {}).get("nodeName", "")
+    if _conditions(pod).get("PodReadyToStartContainers", {}).get("status") == "True":
+        image = next((one["image"] for _, one in _containers(pod)), "")
+        return Issue("PullingImage", f"pod {name}: node {node} is still pulling image {image}")
+    words = f"kubectl describe pod {name} has the cause (FailedAttachVolume, FailedMount, FailedCreatePodSandBox)"
+    return Issue("ContainerCreating", f"pod {name}: node {node} has not prepared its volumes and its network: {words}")
 
 
-@dataclass(frozen=True, slots=True)
-class Rollout:
-    """How far the Deployments of one component are."""
-
-    wanted: int
-    available: int
-    #: Whether every pod is of the newest template, and no other is left.
-    complete: bool
+def _preparing_left(pod: Object, now: str) -> timedelta | None:
+    scheduled = _conditions(pod).get("PodScheduled", {})
+    waiting = [one.get("state", {}).get("waiting", {}).get("reason") in _BEFORE_START for _, one in _containers(pod)]
+    if scheduled.get("status") != "True" or not scheduled.get("lastTransitionTime") or not all(waiting):
+        return None
+    return left_of(PREPARING, scheduled["lastTransitionTime"], now)
 
 
-def rollout(deployments: Sequence[Object]) -> Rollout:
-    """Return how far these are together; a pod beyond what is wanted counts for nothing."""
-    wanted = [int(one["spec"].get("replicas", 1)) for one in deployments]
-    states = [one.get("status", {}) for one in deployments]
-    return Rollout(
-        sum(wanted),
-        sum(min(state.get("availableReplicas", 0), most) for state, most in zip(states, wanted, strict=True)),
-        all(
-            state.get("observedGeneration", 0) >= one["metadata"]["generation"]
-            and state.get("updatedReplicas", 0) >= most
-            and state.get("replicas", 0) <= most
-            for one, state, most in zip(deployments, states, wanted, strict=True)
-        ),
-    )
+def _unready_issue(pod: Object) -> Issue | None:
+    """Return why a pod whose containers are ready is not: the kubelet and the node's controller write conditions."""
+    found = _conditions(pod)
+    ready = found.get("Ready", {})
+    if found.get("ContainersReady", {}).get("status") != "True" or ready.get("status", "True") == "True":
+        return None
+    name, node = pod["metadata"]["name"], pod.get("spec", {}).get("nodeName", "")
+    if ready.get("reason") == "ReadinessGatesNotReady":
+        words = f"waits for what its readiness gates stand for: {ready.get('message', '')}"
+        return Issue("ReadinessGatesNotReady", f"pod {name} {words}")
+    words = "Kubernetes replaces the pod some minutes later; if it is gone for good, delete it (kubectl delete node"
+    return Issue("NodeLost", f"pod {name}: its node {node} does not answer any more: {words} {node})")
+
+
+def _ending_left(pod: Object, now: str) -> timedelta:
+    """Return how long a deleted pod may still take; its deletionTimestamp is the end of its grace period."""
+    return left_of(ENDING, pod["metadata"]["deletionTimestamp"], now)
+
+
+def next_issue(pods: Iterable[Object], now: str) -> float | None:
+    """Return in how many seconds a pod changes by time alone (of which no event tells), or None."""
+    left: list[timedelta | None] = []
+    for pod in pods:
+        if is_working(pod):
+            for _, one in _containers(pod):
+                left += [_grace_left(one, now), forgotten_in(one, now)]
+            left.append(_preparing_left(pod, now))
+        elif is_ending(pod):
+            left.append(_ending_left(pod, now))
+    return min((pause.total_seconds() for pause in left if pause), default=None)

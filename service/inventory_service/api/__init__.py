@@ -1,7 +1,4 @@
-"""The routes: a blueprint for each noun, views that parse, ask the inventory and answer.
-
-They never hold a rule of the inventory and never touch a table.
-"""
+"""The routes: a blueprint for each noun. A view parses the request, calls `inventory`, and answers."""
 
 from inventory_service.schemas.reading import register_adapter
 

@@ -1,6 +1,6 @@
-"""Is it alive, is it ready: /api/health for old clients, /livez and /readyz for Kubernetes.
+"""Health: /api/health for old clients, /livez and /readyz for Kubernetes.
 
-They never change anything, and say why they are not ready inside of the cluster only.
+/readyz names the reason why the service is not ready to callers inside of the cluster only.
 """
 
 from __future__ import annotations
@@ -8,9 +8,8 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 from flask import Response, jsonify
 
-from inventory_service.bootstrap import schema
+from inventory_service.background.readiness import ready_reason
 from inventory_service.context import came_through_ingress, context
-from inventory_service.db.database import UNAVAILABLE, describe_unavailable
 from inventory_service.http.conditional import answer
 from inventory_service.http.errors import NOT_NOW, Unavailable
 from inventory_service.schemas import answers
@@ -36,20 +35,7 @@ def livez() -> Response:
 @blueprint.doc(hide=True)
 def readyz() -> Response:
     """Say whether requests should come here, and if not, why."""
-    reason = _obstacle()
+    reason = ready_reason(context())
     if reason:
         raise Unavailable(NOT_NOW if came_through_ingress() else reason)
     return jsonify(status="ready")
-
-
-def _obstacle() -> str | None:
-    lifecycle = context().lifecycle
-    if lifecycle.draining:
-        return "The service is shutting down."
-    if lifecycle.obstacle:
-        return lifecycle.obstacle
-    try:
-        current = schema.is_current(context().database)
-    except UNAVAILABLE as error:
-        return f"The database can't be reached: {describe_unavailable(error)}"
-    return None if current else "The schema of the database is behind this version of the service."

@@ -1,6 +1,6 @@
 """/api/import and /api/export: products as files, in and out, and the ledger as a file.
 
-It never holds a whole file as text, and changes nothing before all of the file was read and found good.
+Files are read and written as streams. An import changes the database after the whole file was checked.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from flask import Response, request
 
 from inventory_service.context import context
 from inventory_service.http import errors, idempotency
-from inventory_service.http.authentication import demand
+from inventory_service.http.authentication import require_scope
 from inventory_service.http.conditional import answer, origin
-from inventory_service.importexport import reading
+from inventory_service.importexport import applying, memory, reading
 from inventory_service.importexport.download import download
 from inventory_service.importexport.upload import Upload
 from inventory_service.inventory import exports, imports
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from inventory_service.importexport.rows import Parsed
+    from inventory_service.settings import Settings
 
     _Answers = dict[int | str, dict[str, str | dict[str, dict[str, Any]]]]
 
@@ -55,8 +56,13 @@ _REFUSED: Final[_Answers] = {
 }
 
 
+def largest_bodies(settings: Settings) -> dict[str, int]:
+    """Return how many bytes a body may have at each path that takes more than others do."""
+    return {f"{blueprint.url_prefix}/import/products": settings.import_max_bytes}
+
+
 @blueprint.post("/import/products")
-@demand("admin")
+@require_scope("admin")
 @blueprint.input(schemas.ImportQuery, location="query", arg_name="query")
 @blueprint.output(schemas.ImportAnswer)
 @blueprint.doc(responses=_REFUSED, extensions={"requestBody": _UPLOAD})
@@ -67,18 +73,19 @@ def import_products(query: schemas.ImportQuery) -> Response:
     """
     idempotency.key_of_request()  # a bad one is refused in a dry run, too
     upload = _upload()
-    parsed = reading.read(upload, request.mimetype)
-    if parsed.errors:
-        return _refuse(parsed, dry_run=query.dry_run)
-    terms = imports.Terms(context().settings.low_stock_threshold, query.file_name)
+    memory.give_back_afterwards()
+    with context().imports.turn():
+        parsed = reading.read(upload, request.mimetype)
+        if parsed.errors:
+            return _refuse(parsed, dry_run=query.dry_run)
 
-    def change(session: Session) -> Response:
-        return _say(imports.apply(session, parsed.wanted(), terms, origin()), parsed, dry_run=False)
+        def change(session: Session) -> Response:
+            return _answer(applying.apply(session, parsed, query.file_name, origin()), parsed, dry_run=False)
 
-    if not query.dry_run:
-        return idempotency.once(change, upload.digest)
-    with context().database.reading() as session:
-        return _say(imports.preview(session, parsed.wanted()), parsed, dry_run=True)
+        if not query.dry_run:
+            return idempotency.once(change, upload.digest)
+        with context().database.reading() as session:
+            return _answer(imports.preview(session, parsed.staged), parsed, dry_run=True)
 
 
 @blueprint.get("/export/products")
@@ -104,13 +111,12 @@ def _upload() -> Upload:
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if request.mimetype not in reading.READERS or charset not in {"utf-8", "utf8"}:
         raise errors.UnsupportedType("The file must be text/csv or application/x-ndjson in UTF-8, by its Content-Type.")
-    return Upload(request, context().settings.import_max_bytes)
+    return Upload.body(request, context().settings.import_max_bytes)
 
 
-def _say(outcome: imports.Outcome, parsed: Parsed, *, dry_run: bool) -> Response:
+def _answer(outcome: imports.Outcome, parsed: Parsed, *, dry_run: bool) -> Response:
     if outcome.nameless:
-        parsed.refuse_nameless(outcome.nameless)
-        return _refuse(parsed, dry_run=dry_run)
+        return _refuse(parsed.without_names(outcome.nameless), dry_run=dry_run)
     return answer(schemas.ImportAnswer.of(outcome, dry_run=dry_run))
 
 

@@ -1,6 +1,6 @@
 """/api/low-stock: which products need attention, why, and since when.
 
-It never fires an alert: it shows the state that the alerts are about.
+The alerts of Prometheus are about the same state.
 """
 
 from __future__ import annotations

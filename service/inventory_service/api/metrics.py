@@ -1,7 +1,4 @@
-"""/metrics: the Prometheus exposition.
-
-It is never served through the ingress.
-"""
+"""/metrics: the Prometheus exposition. At the ingress's port it is 404."""
 
 from __future__ import annotations
 

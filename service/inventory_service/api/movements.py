@@ -1,6 +1,6 @@
 """/api/movements: the whole ledger; several changes at once; undo.
 
-It never changes a line: undoing adds one.
+Undoing a movement appends its opposite to the ledger.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The application's class and its OpenAPI 3.1 document at /openapi.json.
 
-It never describes by hand what the models and the routes say themselves; it adds what holds for all of them.
+Models and routes describe themselves; here is added what all operations have in common.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _complete_operation(method: str, operation: dict[str, Any]) -> None:
         meaning = _MEANINGS.get(status, HTTPStatus(status).phrase)
         answers[str(status)] = {"description": meaning, "content": _PROBLEM}
     for parameter in parameters:
-        _say_nothing_of_null(parameter["schema"])
+        _drop_null(parameter["schema"])
     if "304" in answers:
         answers["304"] = {"description": _MEANINGS[304]}
         parameters.append(_header("If-None-Match", "The ETag of what the client has.", '"3"'))
@@ -120,7 +120,7 @@ def _complete_operation(method: str, operation: dict[str, Any]) -> None:
     operation["security"] = [{}, {"token": []}]
 
 
-def _say_nothing_of_null(schema: dict[str, Any]) -> None:
+def _drop_null(schema: dict[str, Any]) -> None:
     """Take out `null`, which is how a model says that a parameter may be left out: a query can't hold it."""
     if "anyOf" in schema:
         [kind] = [each for each in schema.pop("anyOf") if each != {"type": "null"}]

@@ -1,6 +1,6 @@
 """/api/products: the products, their restocks, and the reports on them, as the contract has them.
 
-It never shows a product that was deleted.
+A deleted product is archived, and no longer shown here.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def get_product(product_id: int) -> Response:
 @blueprint.doc(responses=[412, 428])
 def change_product(product_id: int, body: requests.ProductChange) -> Response:
     """Change some fields of a product; a given stock_level is recorded as a count."""
-    with context().database.writing() as session:
-        product = products.change(session, product_id, body.given(), origin(replaces=True))
+    seen = origin(replaces=True)
+    product = context().database.write(lambda session: products.change(session, product_id, body.given(), seen))
     said = answers.ProductMessage(message=f"Product {product.name} was updated.", product=ProductOut.of(product))
     return answer(said, version=product.version)
 
@@ -81,8 +81,8 @@ def change_product(product_id: int, body: requests.ProductChange) -> Response:
 @blueprint.doc(responses=[412, 428])
 def delete_product(product_id: int) -> Response:
     """Archive a product: it is gone, its SKU is free again, its movements stay."""
-    with context().database.writing() as session:
-        products.archive(session, product_id, origin(replaces=True))
+    seen = origin(replaces=True)
+    context().database.write(lambda session: products.archive(session, product_id, seen))
     return answer(answers.Message(message=f"Product {product_id} was deleted."))
 
 

@@ -1,7 +1,4 @@
-"""/api/reservations: stock set aside, then taken or given back.
-
-It never holds anything past its expiry.
-"""
+"""/api/reservations: stock set aside until it is taken, given back, or its time is up."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""/api/restocks: all restocks, page by page.
-
-It never leaves out those of products that are gone.
-"""
+"""/api/restocks: all restocks, page by page, those of deleted products included."""
 
 from __future__ import annotations
 

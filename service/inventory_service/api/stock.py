@@ -1,6 +1,6 @@
-"""/api/products/<id>/...: one product's stock: what there is, what happened to it, and changes with their reason.
+"""/api/products/<id>/...: the stock of one product, its movements, and changes with their reason.
 
-It never sets a stock without a line in the ledger.
+Each change of stock is recorded in the ledger.
 """
 
 from __future__ import annotations

@@ -1,4 +1,1 @@
-"""What a serving process does besides answering: audits, and deleting what has expired.
-
-Not the rules that it audits by: they are the inventory's.
-"""
+"""What a serving process does beside answering: checks its database, audits the ledger, deletes what has expired."""

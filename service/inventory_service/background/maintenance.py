@@ -1,6 +1,6 @@
-"""What a serving process does besides: audit the ledger, forget the answers of expired idempotency keys.
+"""The maintenance thread: audits the ledger, and deletes the answers of expired idempotency keys.
 
-It never does anything while the pod drains, and replicas do it one after the other.
+It pauses while the pod drains. Of several replicas one audits at a time.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from inventory_service.background import audit
 from inventory_service.background.audit import BusyError
-from inventory_service.db.database import describe_unavailable
+from inventory_service.db.faults import describe
 from inventory_service.inventory import expiry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sqlalchemy.orm import Session
 
     from inventory_service.context import Context
     from inventory_service.inventory.audit import Findings
@@ -45,7 +47,7 @@ def _until_draining(context: Context) -> None:
     if context.settings.audit_seconds:
         jobs.append(_Job("audit", audit_once, context.settings.audit_seconds))
     while not context.lifecycle.draining:
-        if context.lifecycle.obstacle is None:
+        if context.lifecycle.not_ready_reason is None:
             for job in jobs:
                 job.run_if_due(context)
         pause.wait(min(_TICK_SECONDS, *(job.seconds for job in jobs)))
@@ -69,7 +71,7 @@ class _Job:
         except BusyError:
             return  # still due
         except SQLAlchemyError as error:
-            _log.warning("maintenance failed", job=self._name, reason=describe_unavailable(error))
+            _log.warning("maintenance failed", job=self._name, reason=describe(error))
         except Exception:  # noqa: BLE001 - a bug here must not end the thread, and with it every later audit
             _log.exception("maintenance failed", job=self._name)
         self._due = time.monotonic() + self.seconds
@@ -77,7 +79,7 @@ class _Job:
 
 def audit_once(context: Context) -> None:
     """Audit the ledger, keep what was found for the metrics, and log what should not be. Raise BusyError."""
-    findings = audit.run(context.database, alone=True)
+    findings = audit.run(context.database, exclusive=True)
     context.audit.drift = len(findings.products)
     context.audit.finished_at = datetime.now(UTC)
     _report(findings)
@@ -87,8 +89,11 @@ def purge(context: Context) -> None:
     """Delete the answers that are not to be given again, some at a time."""
     deleted = _PURGED_AT_ONCE
     while deleted == _PURGED_AT_ONCE and not context.lifecycle.draining:
-        with context.database.writing() as session:
-            deleted = expiry.delete_expired_keys(session, datetime.now(UTC), _PURGED_AT_ONCE)
+        deleted = context.database.write(_purge_some)
+
+
+def _purge_some(session: Session) -> int:
+    return expiry.delete_expired_keys(session, datetime.now(UTC), _PURGED_AT_ONCE)
 
 
 def _report(findings: Findings) -> None:

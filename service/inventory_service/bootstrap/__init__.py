@@ -1,4 +1,1 @@
-"""What is done before the service can serve: the schema, sample products, tokens from files.
-
-Not what goes on while it serves: that is the background's.
-"""
+"""What is done before the service can serve: the schema, sample products, tokens from files."""

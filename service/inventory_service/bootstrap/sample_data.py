@@ -1,6 +1,6 @@
-"""The sample products of a demonstration: a small office and hardware shop, with something low and something out.
+"""The sample products of a demonstration: a small office and hardware shop, with some stock low and some out.
 
-It never touches an inventory in which any product was ever created.
+They are created only in a database in which no product was ever created.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The state of the schema: bring it up to date under a lock, and tell whether it is.
+"""The state of the schema: migrates it under a lock, and tells whether it is current.
 
-Several pods may start at once: exactly one migrates, the others wait and find nothing to do. It never downgrades.
+Several pods may start at once: one migrates, the others wait and find nothing to do. There are no downgrades.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from inventory_service.bootstrap import sample_data, token_files
+from inventory_service.db.advisory_locks import AdvisoryLock
+from inventory_service.db.database import allow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,23 +29,31 @@ if TYPE_CHECKING:
     from inventory_service.db.database import Database
     from inventory_service.settings import Settings
 
-#: Any number, the same for ever: it is what the pods meet at.
-_ADVISORY_LOCK: Final = 5_180_924_713
+#: A migration of a large table, or the wait for another pod's, takes no longer.
+_MIGRATION_SECONDS: Final = 3600
 _MIGRATIONS: Final = Path(__file__).parents[1] / "db/migrations"
 
 
+class UnsuitableDatabase(Exception):  # noqa: N818 - it is the database that is at fault
+    """The database can't be used as it was made; the text says why."""
+
+
 def prepare(database: Database, settings: Settings) -> None:
-    """Migrate to the newest revision, then load sample products and the tokens of files if asked to: all or nothing."""
-    with _alone(database), database.writing() as session:
+    """Migrate to the newest revision, then load sample products and the tokens of files if asked to: all or nothing.
+
+    Raise UnsuitableDatabase, and DatabaseUnavailable.
+    """
+    with _locked_sqlite(database), database.writing() as session:
         if not database.on_sqlite:
+            _require_utf8(session)
             # Waiting for another pod's migration may take long; waiting for a table's lock must not stop the shop.
-            session.execute(text("SET LOCAL statement_timeout = 0"))
+            allow(session, _MIGRATION_SECONDS)
             session.execute(text("SET LOCAL lock_timeout = 0"))
-            session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+            session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": AdvisoryLock.MIGRATION})
             session.execute(text("SET LOCAL lock_timeout = '5s'"))
         config = _config()
         config.attributes["connection"] = session.connection()
-        if not _is_current(session):
+        if not is_at_head(session):
             command.upgrade(config, "head")
         if settings.load_sample_data:
             sample_data.load(session, settings.low_stock_threshold)
@@ -54,17 +64,29 @@ def prepare(database: Database, settings: Settings) -> None:
 def is_current(database: Database) -> bool:
     """Tell whether the schema is at our revision, or past it: a newer pod only adds to what we use."""
     with database.reading() as session:
-        return _is_current(session)
+        return is_at_head(session)
 
 
-def _is_current(session: Session) -> bool:
+def _require_utf8(session: Session) -> None:
+    """Raise UnsuitableDatabase where some texts could not be stored, or would be read as others."""
+    for name, remedy in (
+        ("server_encoding", "create the database with ENCODING 'UTF8'"),
+        ("client_encoding", "take client_encoding out of the URL"),
+    ):
+        found = session.scalar(text("SELECT current_setting(:name)"), {"name": name})
+        if found != "UTF8":
+            raise UnsuitableDatabase(f"The database's {name} is {found}, expected UTF8: {remedy}.")
+
+
+def is_at_head(session: Session) -> bool:
+    """Tell the same in a transaction that is open already."""
     head, older = _revisions()
     revision = MigrationContext.configure(session.connection()).get_current_revision()
     return revision == head or (revision is not None and revision not in older)
 
 
 @contextmanager
-def _alone(database: Database) -> Iterator[None]:
+def _locked_sqlite(database: Database) -> Iterator[None]:
     """On SQLite: hold a lock file beside the database, and switch it to WAL, which no transaction can do."""
     path = database.engine.url.database
     if not database.on_sqlite or path is None:

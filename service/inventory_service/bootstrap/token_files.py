@@ -1,6 +1,6 @@
 """TOKENS_DIR, a folder as Kubernetes mounts a Secret: a file for each token, named NAME.SCOPE.
 
-It never writes there, and its complaints name files, never what is in them.
+Errors name the files, and no content of them, which is secret.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _read_one(path: Path) -> TokenFile:
 
 
 def _ambiguous(found: list[TokenFile]) -> Iterator[tuple[str, str]]:
-    """Say which files contradict others; none of them is used, for nobody could tell which scope is meant."""
+    """Return an error for each file that contradicts another; none of them is used, as the scope is unclear."""
     names, digests = Counter(token.name for token in found), Counter(token.digest for token in found)
     for token in found:
         if names[token.name] > 1:

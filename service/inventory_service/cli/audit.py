@@ -1,7 +1,4 @@
-"""`audit`: compares the stock with its ledger, once.
-
-It never changes anything.
-"""
+"""`audit`: compares the stock with its ledger, once, and reports the differences."""
 
 from __future__ import annotations
 
@@ -12,8 +9,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from inventory_service.background import audit
 from inventory_service.bootstrap import schema
-from inventory_service.cli.output import DONE, FAILED, UNKNOWN, complain, say, say_json
-from inventory_service.db.database import Database, describe_unavailable
+from inventory_service.cli.output import DONE, FAILED, UNKNOWN, report, write, write_json
+from inventory_service.db.database import Database
+from inventory_service.db.faults import describe
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -27,13 +25,13 @@ def run(arguments: Namespace, settings: Settings) -> int:
     database = Database(settings.database_url, connections=1)
     try:
         if not schema.is_current(database):
-            return complain(
+            return report(
                 "The database is not prepared for this version; run `python -m inventory_service migrate` first.",
                 UNKNOWN,
             )
         findings = audit.run(database)
     except SQLAlchemyError as error:
-        return complain(f"The ledger can't be audited: {describe_unavailable(error)}", UNKNOWN)
+        return report(f"The ledger can't be audited: {describe(error)}", UNKNOWN)
     finally:
         database.close()
     _show(findings, as_json=arguments.output == "json")
@@ -43,14 +41,14 @@ def run(arguments: Namespace, settings: Settings) -> int:
 def _show(findings: Findings, *, as_json: bool) -> None:
     if as_json:
         products = [asdict(drift) for drift in findings.products]
-        say_json({"drift": len(products), "products": products, "reservations": list(findings.reservations)})
+        write_json({"drift": len(products), "products": products, "reservations": list(findings.reservations)})
         return
     for drift in findings.products:
-        say(_sentence(drift))
+        write(_sentence(drift))
     for reservation in findings.reservations:
-        say(f"Reservation {reservation} holds nothing, or its end contradicts its state.")
+        write(f"Reservation {reservation} holds nothing, or its end contradicts its state.")
     if not findings:
-        say("The stock of every product is the sum of its movements.")
+        write("The stock of every product is the sum of its movements.")
 
 
 def _sentence(drift: ProductDrift) -> str:

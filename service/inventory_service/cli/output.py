@@ -1,7 +1,4 @@
-"""How a command speaks: its result on standard output, as text or JSON, and a sentence on standard error.
-
-It never decides what a command found.
-"""
+"""What a command writes: its result on standard output, as text or JSON, and errors on standard error."""
 
 from __future__ import annotations
 
@@ -20,30 +17,30 @@ USAGE: Final = 2
 UNKNOWN: Final = 3
 
 
-def say(text: str) -> None:
+def write(text: str) -> None:
     """Write one result."""
     sys.stdout.write(f"{text}\n")
 
 
-def say_json(value: Any) -> None:
+def write_json(value: Any) -> None:
     """Write one result as JSON."""
-    say(json.dumps(value, indent=2))
+    write(json.dumps(value, indent=2))
 
 
-def say_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def write_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Write rows under their heads, aligned."""
     lines = [heads, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     for line in lines:
-        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        write("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-def complain(sentence: str, status: int) -> int:
-    """Say what went wrong, and return the exit code to end with."""
+def report(sentence: str, status: int) -> int:
+    """Write a sentence to standard error, and return the exit code to end with."""
     sys.stderr.write(f"{sentence}\n")
     return status
 
 
-def shown(time: datetime | None) -> str | None:
+def iso_time(time: datetime | None) -> str | None:
     """Return a time as ISO 8601, to the second."""
     return None if time is None else time.isoformat(timespec="seconds")

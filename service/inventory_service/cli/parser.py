@@ -1,7 +1,4 @@
-"""The command line's words: commands, options, and the help on them and on the settings.
-
-It never runs a command.
-"""
+"""The parser of the command line: commands, options, and the help on them and on the settings."""
 
 from __future__ import annotations
 
@@ -25,7 +22,10 @@ settings (environment variables):
   LOW_STOCK_HYSTERESIS units that a stock must rise above its threshold before the next alert [0]
   LOAD_SAMPLE_DATA     true: create sample products in a new inventory [false]
   PORT, INGRESS_PORT   where to serve everything, and everything but /metrics [5000, 5001]
-  BIND_ADDRESS         the address to serve at [0.0.0.0]
+  PROBE_PORT           where to answer /livez and /readyz, whatever the clients do [5002]
+  BIND_ADDRESS         the one address to serve at [all, IPv6 and IPv4]
+  TRUSTED_PROXIES      networks whose X-Forwarded-For counts, like 10.42.0.0/16,2001:db8::/32
+                       [who comes to INGRESS_PORT]
   THREADS              requests answered at once [8]
   DRAIN_SECONDS        serve on for so long after SIGTERM, not ready [5]
   MAX_BODY_BYTES       larger bodies are refused [65536]

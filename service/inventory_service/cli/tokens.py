@@ -1,6 +1,6 @@
 """`tokens create`, `tokens list` and `tokens revoke`.
 
-They never show a token but the one that `create` has just made, once.
+The text of a token is shown once, by `create`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from inventory_service.bootstrap import schema
-from inventory_service.cli.output import DONE, FAILED, complain, say, say_json, say_table, shown
-from inventory_service.db.database import UNAVAILABLE, Database, describe_unavailable
+from inventory_service.cli.output import DONE, FAILED, iso_time, report, write, write_json, write_table
+from inventory_service.db.database import Database
+from inventory_service.db.faults import DatabaseUnavailable
 from inventory_service.inventory import tokens
 from inventory_service.inventory.tokens import TokenError
 
@@ -32,15 +33,15 @@ def run(arguments: Namespace, settings: Settings) -> int:
     database = Database(settings.database_url, connections=1)
     try:
         if not schema.is_current(database):
-            return complain(
+            return report(
                 "The database is not prepared for this version; run `python -m inventory_service migrate` first.",
                 FAILED,
             )
         _COMMANDS[arguments.tokens_command](arguments, database)
     except TokenError as error:
-        return complain(str(error), FAILED)
-    except UNAVAILABLE as error:
-        return complain(f"The database can't be reached: {describe_unavailable(error)}", FAILED)
+        return report(str(error), FAILED)
+    except DatabaseUnavailable as error:
+        return report(f"The database can't be reached: {error}", FAILED)
     finally:
         database.close()
     return DONE
@@ -72,10 +73,11 @@ def _create(arguments: Namespace, database: Database) -> None:
         token, text = tokens.create(session, arguments.name, arguments.scope, expires_at, now)
         prefix = token.prefix
     if arguments.output == "json":
-        fields = {"name": arguments.name, "scope": arguments.scope, "prefix": prefix, "expires_at": shown(expires_at)}
-        say_json(fields | {"token": text})
+        expires = iso_time(expires_at)
+        fields = {"name": arguments.name, "scope": arguments.scope, "prefix": prefix, "expires_at": expires}
+        write_json(fields | {"token": text})
     else:
-        say(text)
+        write(text)
 
 
 def _list(arguments: Namespace, database: Database) -> None:
@@ -88,23 +90,23 @@ def _list(arguments: Namespace, database: Database) -> None:
             "prefix": token.prefix,
             "scope": token.scope,
             "source": token.source,
-            "created_at": shown(token.created_at),
-            "expires_at": shown(token.expires_at),
-            "last_used_at": shown(token.last_used_at),
+            "created_at": iso_time(token.created_at),
+            "expires_at": iso_time(token.expires_at),
+            "last_used_at": iso_time(token.last_used_at),
             "state": token.state(now),
         }
         for token in found
     ]
     if arguments.output == "json":
-        say_json(rows)
+        write_json(rows)
     else:
-        say_table(_HEADS, [[cell or "never" for cell in row.values()] for row in rows])
+        write_table(_HEADS, [[cell or "never" for cell in row.values()] for row in rows])
 
 
 def _revoke(arguments: Namespace, database: Database) -> None:
     with database.writing() as session:
         tokens.revoke(session, arguments.name, datetime.now(UTC))
-    complain(f"The token {arguments.name} is revoked.", DONE)
+    report(f"The token {arguments.name} is revoked.", DONE)
 
 
 _COMMANDS: Final = {"create": _create, "list": _list, "revoke": _revoke}

@@ -1,4 +1,1 @@
-"""The database: connections, transactions, tables, migrations.
-
-Not what the rows mean: that is the inventory's.
-"""
+"""The database: connections, transactions, tables, migrations."""

@@ -1,36 +1,36 @@
-"""The connection to the database: one engine, short transactions, reading or writing.
+"""The database: short transactions, reading or writing, so many at a time.
 
-It never knows the tables; SQLite and PostgreSQL differ here and in `schema` only.
+What differs between SQLite and PostgreSQL is here, in `sqlite`, `postgresql` and `bootstrap.schema`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import random
 import threading
+import time
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import Connection, create_engine, event, func, select
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import sessionmaker
+
+from inventory_service.db import faults, sqlite
+from inventory_service.db.faults import DatabaseUnavailable, Fault
+from inventory_service.db.gate import Gate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator, Mapping
 
-    from sqlalchemy import Engine
     from sqlalchemy.engine import URL
+    from sqlalchemy.orm import Session
 
-#: Errors of the database's side (down, locked, too slow): trying again later may help.
-UNAVAILABLE: Final = (OperationalError, InterfaceError, PoolTimeoutError)
+    T = TypeVar("T")
 
-_WRITES: Final = "inventory_writes"
-_BUSY_SECONDS: Final = 10
-_CONNECT_SECONDS: Final = 3
-#: A statement that takes longer than a client waits is stopped, and a lock is waited for less than that. What the URL's
-#: own `options` say comes after this, and counts.
-_POSTGRESQL_OPTIONS: Final = "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
+#: A transaction that lost against another one is done again after up to so many seconds, three times at most.
+#: PostgreSQL takes a second to find a deadlock.
+_PAUSES: Final = (0.05, 0.2, 0.5)
 
 
 class InFlight(Exception):  # noqa: N818 - nothing is wrong, it is only too early
@@ -38,37 +38,49 @@ class InFlight(Exception):  # noqa: N818 - nothing is wrong, it is only too earl
 
 
 class Database:
-    """One database, shared by all threads of the process; a session that writes carries `info`."""
+    """One database, shared by all threads of the process; a session that writes carries `info`.
+
+    As many transactions are open at a time as there are `connections`; others wait at the gate `places`.
+    """
 
     def __init__(self, url: URL, *, connections: int, info: Mapping[str, Any] | None = None) -> None:
         self.on_sqlite = url.get_backend_name() == "sqlite"
-        self.engine = _sqlite_engine(url, connections) if self.on_sqlite else _postgresql_engine(url, connections)
+        if self.on_sqlite:
+            self.engine, self._start = sqlite.new_engine(url, connections), None
+        else:
+            from inventory_service.db import postgresql  # only who has such a server pays for the import
+
+            self.engine, self._start = postgresql.new_engine(url, connections)
         self._reader = sessionmaker(self.engine, expire_on_commit=False)
-        writing = self.engine.execution_options(**{_WRITES: True})
+        writing = self.engine.execution_options(**{sqlite.WRITES: True})
         self._writer = sessionmaker(writing, expire_on_commit=False, info=dict(info or {}))
         self._names: set[bytes] = set()
         self._names_lock = threading.Lock()
+        self.places = Gate(connections)
         #: SQLite has one writer at a time. Waiting here is woken at once; waiting in SQLite sleeps and polls, unfairly.
-        self._turn = threading.Lock()
-        #: How long a writer waits for its turn.
-        self.patience: float = _BUSY_SECONDS
+        self.turn = Gate(1)
+        #: Whether a change failed for want of a disk that takes it; until the check of readiness has seen one succeed.
+        self.storage_failed = False
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """Open a transaction that only reads: one consistent snapshot on SQLite, never blocked by a writer."""
-        with self._reader.begin() as session:
+        """Open a transaction that only reads: one consistent snapshot on SQLite, not blocked by a writer.
+
+        Raise DatabaseUnavailable, as `writing` and `write` do.
+        """
+        with self._noting_faults(), self.places, self._reader.begin() as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """Open a transaction that writes; it commits when the block ends well, and is undone otherwise."""
-        turn: AbstractContextManager[None] = self._in_turn() if self.on_sqlite else nullcontext()
-        with turn, self._writer.begin() as session:
+        turn = self.turn if self.on_sqlite else nullcontext()
+        with self._noting_faults(), turn, self.places, self._writer.begin() as session:
             yield session
 
     @contextmanager
-    def writing_alone(self, name: bytes) -> Iterator[Session]:
-        """Open a transaction that writes, unless another one of this name is open anywhere. Raise InFlight at once."""
+    def writing_exclusively(self, name: bytes) -> Iterator[Session]:
+        """Open a transaction that writes; raise InFlight at once if one of this name is open anywhere."""
         if self.on_sqlite:
             with self._claimed(name), self.writing() as session:
                 yield session
@@ -79,15 +91,34 @@ class Database:
                 raise InFlight
             yield session
 
+    def write(self, work: Callable[[Session], T], name: bytes | None = None) -> T:
+        """Return what `work` does in a transaction that writes; it is done again where it lost against another one.
+
+        With a name: raise InFlight at once if a transaction of that name is open anywhere.
+        """
+        for pause in (*_PAUSES, None):
+            try:
+                with self.writing() if name is None else self.writing_exclusively(name) as session:
+                    return work(session)
+            except DatabaseUnavailable as error:
+                if error.fault is not Fault.CONFLICT or pause is None:
+                    raise
+                time.sleep(random.uniform(0, pause))  # noqa: S311 - only so that not all come back at once
+        raise AssertionError  # the last try has returned or raised
+
     @contextmanager
-    def _in_turn(self) -> Iterator[None]:
-        """Write alone in this process. Raise one of UNAVAILABLE where others take too long."""
-        if not self._turn.acquire(timeout=self.patience):
-            raise PoolTimeoutError(f"other writers took longer than {self.patience:g} s")
+    def _noting_faults(self) -> Iterator[None]:
+        """Raise DatabaseUnavailable where the database itself is at fault, and remember what matters to others."""
         try:
             yield
-        finally:
-            self._turn.release()
+        except DBAPIError as error:
+            fault = faults.fault_of(error)
+            if fault is None:
+                raise
+            if fault is Fault.LOCKED and self._start is not None:
+                self._start.hurry()
+            self.storage_failed |= fault is Fault.STORAGE
+            raise DatabaseUnavailable(fault, faults.describe(error)) from error
 
     @contextmanager
     def _claimed(self, name: bytes) -> Iterator[None]:
@@ -102,54 +133,19 @@ class Database:
             with self._names_lock:
                 self._names.remove(name)
 
+    def renew(self) -> None:
+        """Use no connection again that was made before: it may lead to a server that was left."""
+        if self._start is not None:
+            self._start.renew()
+
     def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Close the connections that are not in use; those that are, when they are given back."""
         self.engine.dispose()
 
 
-def describe_unavailable(error: BaseException) -> str:
-    """Return the first line of what the driver said: it names host and reason, and never a password."""
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    return (str(cause).strip() or type(cause).__name__).splitlines()[0]
-
-
-def _postgresql_engine(url: URL, connections: int) -> Engine:
-    given = {"connect_timeout": _CONNECT_SECONDS, "application_name": "inventory"}
-    options = " ".join((_POSTGRESQL_OPTIONS, *url.normalized_query.get("options", ())))
-    return create_engine(
-        url,
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=5,
-        pool_pre_ping=True,
-        hide_parameters=True,
-        connect_args={key: value for key, value in given.items() if key not in url.query} | {"options": options},
-    )
-
-
-def _sqlite_engine(url: URL, connections: int) -> Engine:
-    engine = create_engine(
-        url,
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=_BUSY_SECONDS,
-        hide_parameters=True,
-        connect_args={"timeout": _BUSY_SECONDS},
-    )
-    event.listen(engine, "connect", _prepare_sqlite_connection)
-    event.listen(engine, "begin", _begin_sqlite_transaction)
-    return engine
-
-
-def _prepare_sqlite_connection(connection: Any, _record: object) -> None:
-    # The module's own BEGIN comes too late and is always deferred: ours is in _begin_sqlite_transaction.
-    connection.isolation_level = None
-    connection.execute("PRAGMA foreign_keys = ON")
-    # FULL, not NORMAL: with WAL, NORMAL may lose stock changes that were acknowledged when the machine loses power.
-    connection.execute("PRAGMA synchronous = FULL")
-
-
-def _begin_sqlite_transaction(connection: Connection) -> None:
-    # A deferred transaction that starts with a read can't become a writer once another one wrote (SQLITE_BUSY).
-    immediate = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+def allow(session: Session, seconds: int) -> None:
+    """Let every statement in the session's transaction take so long; SQLite knows no such limit."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text(f"SET LOCAL statement_timeout = '{seconds}s'"))
+        connection: Any = session.connection().connection.driver_connection
+        connection.allow(seconds)

@@ -1,7 +1,4 @@
-"""The tables, as SQLAlchemy models.
-
-It never opens a connection and holds no rule but those the database itself enforces.
-"""
+"""The tables, as SQLAlchemy models, with the rules that the database itself enforces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,1 @@
-"""What all requests have in common: who asks, how often, which version, what an error looks like.
-
-Not what any one of them is about: bodies are the schemas', routes the API's.
-"""
+"""What all requests have in common: authentication, rate limit, versions, idempotency keys, errors."""

@@ -1,6 +1,6 @@
-"""Who asks: API tokens, and which of them may do what. Off unless REQUIRE_TOKENS is set.
+"""API tokens: who sends a request, and what that token may do. Off unless REQUIRE_TOKENS is set.
 
-It never looks at a token's text where tokens are off, and never shows or logs one.
+The text of a token is read only where tokens are on, and is in no answer and no log.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug import exceptions
 
 from inventory_service.context import context
-from inventory_service.db.database import describe_unavailable
+from inventory_service.db.faults import describe
 from inventory_service.http.errors import NOT_NOW, RETRY_SECONDS, Unavailable
 from inventory_service.inventory import tokens
 
@@ -94,7 +94,7 @@ def failures_counter(registry: CollectorRegistry) -> Counter:
     return counter
 
 
-def demand(scope: str) -> Callable[[View], View]:
+def require_scope(scope: str) -> Callable[[View], View]:
     """Mark a view that needs `scope`: without it reading needs "read", and everything else "write"."""
 
     def mark(view: View) -> View:
@@ -105,15 +105,15 @@ def demand(scope: str) -> Callable[[View], View]:
 
 
 #: Marks a view that needs no token, like the login page's.
-open_to_all = demand(_OPEN)
+open_to_all = require_scope(_OPEN)
 
 
 def identify() -> None:
-    """Find out who asks, before every request: sets `g.token` and `g.actor` (its name), both None for nobody."""
+    """Identify the client, before every request: set `g.token` and `g.actor` (its name), both None without a token."""
     g.token = g.actor = g.denial = None
     if not context().settings.require_tokens or _scope_needed() == _OPEN:
         return
-    if context().lifecycle.obstacle:
+    if context().lifecycle.not_ready_reason:
         raise Unavailable(NOT_NOW, retry_after=RETRY_SECONDS)
     text = _presented()
     if text is None:
@@ -124,7 +124,7 @@ def identify() -> None:
         g.actor = g.token.name
 
 
-def refuse_strangers() -> Response | None:
+def require_token() -> Response | None:
     """Refuse a request without the token it needs; after the rate limit, which counts the refused ones, too."""
     if g.denial == MISSING and _wants_login_page():
         return redirect(f"{LOGIN_PATH}?next={quote(request.path, safe='')}", 303)
@@ -187,11 +187,10 @@ def _note_use(token: Token, now: datetime) -> None:
     if token.last_used_at is not None and token.last_used_at > now - tokens.LAST_USE_GRAIN:
         return
     try:
-        with context().database.writing() as session:
-            tokens.note_use(session, token.id, now)
+        context().database.write(lambda session: tokens.note_use(session, token.id, now))
     except SQLAlchemyError as error:
         # A database that can be read and not written still answers who only reads.
-        _log.warning("use of a token not noted", token=token.name, reason=describe_unavailable(error))
+        _log.warning("use of a token not noted", token=token.name, reason=describe(error))
 
 
 def _wants_login_page() -> bool:

@@ -1,6 +1,6 @@
 """Every error of the service, in one JSON shape: the contract's `success` and `error`, and an RFC 9457 problem.
 
-It never shows internals: what the service itself did wrong goes to the log, under the request's id.
+The cause of an unexpected error is in the log, under the request's id, and not in the answer.
 """
 
 from __future__ import annotations
@@ -15,16 +15,15 @@ from flask import Response, g, request
 from werkzeug import exceptions
 from werkzeug.exceptions import HTTPException
 
-from inventory_service.db.database import UNAVAILABLE, describe_unavailable
+from inventory_service.db.faults import DatabaseUnavailable
 from inventory_service.inventory import refusals
 
 if TYPE_CHECKING:
     from flask import Flask
-    from sqlalchemy.exc import SQLAlchemyError
 
 _log = structlog.get_logger(__name__)
 
-#: All that clients are told of the database; the reason may name hosts and users, and is in the log and in /readyz.
+#: All that answers say of the database; the reason may name hosts and users, and is in the log and in /readyz.
 NOT_NOW: Final = "The service is temporarily unavailable; retry in a few seconds."
 RETRY_SECONDS: Final = 5
 
@@ -84,8 +83,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(HTTPException, _on_http_error)
     app.register_error_handler(refusals.Refusal, refuse)
     app.register_error_handler(Exception, _on_unexpected)
-    for error in UNAVAILABLE:
-        app.register_error_handler(error, _on_unavailable)
+    app.register_error_handler(DatabaseUnavailable, _on_unavailable)
 
 
 def problem(status: int, sentence: str, code: str | None = None, **members: Any) -> Response:
@@ -134,8 +132,8 @@ def refuse(error: refusals.Refusal) -> Response:
     return problem(status, str(error), code)
 
 
-def _on_unavailable(error: SQLAlchemyError) -> Response:
-    _log.warning("database unavailable", reason=describe_unavailable(error))
+def _on_unavailable(error: DatabaseUnavailable) -> Response:
+    _log.warning("database unavailable", fault=error.fault.name.lower(), reason=str(error))
     response = problem(503, NOT_NOW, "database-unavailable")
     response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response

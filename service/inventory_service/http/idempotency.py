@@ -1,7 +1,7 @@
-"""Idempotency-Key: a change that is sent again is done once, and answered again as it was.
+"""Idempotency-Key: a change that is sent again is done once, and answered again with the first answer.
 
-The answer is kept in the transaction of the change: there is never one without the other.
-Follows the IETF draft "The Idempotency-Key HTTP Header Field" (draft-ietf-httpapi-idempotency-key-header-07).
+The answer is kept in the transaction of the change. Follows the IETF draft "The Idempotency-Key HTTP Header Field"
+(draft-ietf-httpapi-idempotency-key-header-07).
 """
 
 from __future__ import annotations
@@ -49,25 +49,28 @@ def once(change: Callable[[Session], Response], content: Callable[[], bytes], ke
 
     `content` returns what tells two requests of one address apart: the body, or a digest of it. A refusal by the rules
     of the inventory is an answer like others and kept, too; what fails for another reason leaves nothing behind.
+    `change` is called again where its transaction lost against another one and was undone.
     """
     database = context().database
     key = key or key_of_request()
     if key is None:
-        with database.writing() as session:
-            return change(session)
+        return database.write(change)
     owner = g.get("actor") or ""
     fingerprint = _fingerprint(content())
+
+    def keep_answer(session: Session) -> Response:
+        kept = session.get(IdempotencyKey, (owner, key))
+        if kept is not None and kept.expires_at > datetime.now(UTC):
+            return _replay(kept, fingerprint)
+        if kept is not None:
+            session.delete(kept)
+            session.flush()
+        response = _attempt(session, change)
+        session.add(_kept(owner, key, fingerprint, response))
+        return response
+
     try:
-        with database.writing_alone(f"{owner}\n{key}".encode()) as session:
-            kept = session.get(IdempotencyKey, (owner, key))
-            if kept is not None and kept.expires_at > datetime.now(UTC):
-                return _replay(kept, fingerprint)
-            if kept is not None:
-                session.delete(kept)
-                session.flush()
-            response = _attempt(session, change)
-            session.add(_kept(owner, key, fingerprint, response))
-            return response
+        return database.write(keep_answer, f"{owner}\n{key}".encode())
     except InFlight:
         sentence = f"A request with this {HEADER} is being answered; send it again later."
         response = errors.problem(409, sentence, "request-in-flight")

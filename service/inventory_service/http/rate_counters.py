@@ -1,6 +1,6 @@
 """Where the rate limit counts: in the memory of this process, or in a Redis that several pods share.
 
-It never grows for ever, and never waits long for a store.
+The memory is bounded, and so is the time that a request waits for Redis.
 """
 
 from __future__ import annotations

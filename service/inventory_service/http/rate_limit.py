@@ -1,6 +1,6 @@
-"""The rate limit: so many requests per client, off unless set.
+"""The rate limit: a maximum of requests per client and period, off unless set.
 
-It never refuses because of its own trouble: while a shared store is down, requests are served uncounted.
+While a shared store is down, requests are served uncounted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from limits.errors import StorageError
 from prometheus_client import Gauge
 from werkzeug.exceptions import TooManyRequests
 
-from inventory_service.context import came_through_ingress, context
+from inventory_service.context import context
+from inventory_service.http.client_address import client_address
 from inventory_service.http.rate_counters import Counters, MemoryCounters, shared_counters
 
 if TYPE_CHECKING:
@@ -158,15 +159,6 @@ def refuse_above_rate() -> None:
 
 
 def _client() -> str:
-    """Return who asks: a token's name, else the address.
-
-    Behind the ingress that is the last one it forwarded for, the only one a client can't choose.
-    """
+    """Return who asks: a token's name, else the address."""
     actor = g.get("actor")
-    if actor:
-        return f"token:{actor}"
-    if came_through_ingress():
-        forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-        if forwarded:
-            return forwarded[:64]
-    return request.remote_addr or ""
+    return f"token:{actor}" if actor else client_address()

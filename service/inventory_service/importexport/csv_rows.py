@@ -1,6 +1,6 @@
 """Rows out of CSV: a header row that names the columns, then a product a row (RFC 4180).
 
-It never guesses: a row with more or fewer cells than there are columns is refused, and so is a column nobody knows.
+A row with more or fewer cells than there are columns is refused, and so is an unknown column.
 """
 
 from __future__ import annotations

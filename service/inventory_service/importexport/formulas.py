@@ -1,7 +1,7 @@
-"""Cells that a spreadsheet would take for a formula: an apostrophe before them on the way out, off again on the way in.
+"""Cells that a spreadsheet would take for a formula: exported with an apostrophe before them, imported without it.
 
-It never does to a text what it can't take back: `unescape(escape(text))` is the text, whatever it is.
-What has to be escaped: OWASP, "CSV Injection" (owasp.org/www-community/attacks/CSV_Injection), full-width signs, too.
+`unescape(escape(text))` is `text`, whatever it is. What has to be escaped: OWASP, "CSV Injection"
+(owasp.org/www-community/attacks/CSV_Injection), full-width signs, too.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Rows out of JSON lines: one object a line, one product an object.
 
-It never takes a number for a text or the other way round, like the API itself.
+Types are strict, as in the API: "5" is not a number.
 """
 
 from __future__ import annotations

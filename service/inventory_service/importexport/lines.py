@@ -1,7 +1,4 @@
-"""The lines of an uploaded file: text out of bytes, one line at a time.
-
-It never holds more than one line, and never guesses an encoding: it is UTF-8 or refused.
-"""
+"""The lines of an uploaded file: text out of bytes, one line in memory at a time. The encoding is UTF-8."""
 
 from __future__ import annotations
 

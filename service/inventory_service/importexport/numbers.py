@@ -1,6 +1,6 @@
 """Numbers as people type them, in a cell or in a field of a form.
 
-It never guesses: what is no plain number stays the text it is, and the schema that checks it next refuses it.
+What is not a plain number stays text, and the schema that checks it next refuses it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""A file of products, read and checked as a whole before anything is changed.
-
-It never knows which products there are already.
-"""
+"""A file of products, read and checked as a whole before anything is changed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What one row of an import may hold, and what is wrong with it where it can't be used.
-
-It never knows whether a row came as CSV or as JSON.
-"""
+"""The rows of an import, from CSV or JSON alike: what one may hold, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from inventory_service.inventory.staging import Staged
 from inventory_service.schemas import fields  # noqa: TC001 - pydantic reads the annotations
 
 if TYPE_CHECKING:
@@ -38,19 +36,6 @@ FIELDS: Final = tuple(ImportRow.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """The checked fields of one row, and the line of the file on which it starts."""
-
-    line: int
-    fields: Mapping[str, Any]
-
-    @property
-    def sku(self) -> str:
-        """Return what the product is found by."""
-        return str(self.fields["sku"])
-
-
-@dataclass(frozen=True, slots=True)
 class RowError:
     """Why a row can't be used; without a field it is the row or the file as a whole."""
 
@@ -69,22 +54,21 @@ class UnreadableError(Exception):
 
 @dataclass(slots=True)
 class Parsed:
-    """The good rows of a file by SKU, in its order; the first MAX_ERRORS errors, and how many there are."""
+    """The good rows of a file; the first MAX_ERRORS errors, and how many there are."""
 
-    rows: dict[str, Row] = field(default_factory=dict)
+    staged: Staged = field(default_factory=Staged)
     errors: list[RowError] = field(default_factory=list)
     total_errors: int = 0
 
     def add(self, line: int, fields: Mapping[str, Any]) -> None:
         """Take a checked row; the second one of a SKU is an error."""
-        row = Row(line, fields)
-        first = self.rows.get(row.sku)
-        if first is not None:
-            self.refuse(line, "sku", f"sku {row.sku} is in line {first.line} already; a product may be there once.")
-        elif len(self.rows) == MAX_ROWS:
+        rows, sku = self.staged.rows, fields["sku"]
+        if sku in rows:
+            self.refuse(line, "sku", f"sku {sku} is in line {rows[sku].line} already; a product may be there once.")
+        elif len(rows) == MAX_ROWS:
             raise UnreadableError(line, f"There are more than {MAX_ROWS} rows; split the file.")
         else:
-            self.rows[row.sku] = row
+            self.staged.add(line, fields)
 
     def refuse(self, line: int, column: str | None, sentence: str) -> None:
         """Note an error."""
@@ -92,14 +76,12 @@ class Parsed:
         if len(self.errors) < MAX_ERRORS:
             self.errors.append(RowError(line, column, sentence))
 
-    def refuse_nameless(self, skus: Iterable[str]) -> None:
-        """Note the rows of new products that have no name."""
+    def without_names(self, skus: Iterable[str]) -> Parsed:
+        """Return the same file with an error for the row of each of these new products: it has no name."""
+        refused = Parsed(self.staged)
         for sku in skus:
-            self.refuse(self.rows[sku].line, "name", required("name"))
-
-    def wanted(self) -> dict[str, Mapping[str, Any]]:
-        """Return what is given for each SKU."""
-        return {sku: row.fields for sku, row in self.rows.items()}
+            refused.refuse(self.staged.rows[sku].line, "name", required("name"))
+        return refused
 
     def refuse_fields(self, line: int, error: ValidationError) -> None:
         """Note what is wrong with the fields of a row, in the words of the API."""

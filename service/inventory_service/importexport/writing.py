@@ -1,7 +1,4 @@
-"""Rows as text, in pieces: CSV that a spreadsheet may open safely, or JSON lines.
-
-It never holds more than one batch of rows.
-"""
+"""Rows as text, batch by batch: CSV that a spreadsheet may open safely, or JSON lines."""
 
 from __future__ import annotations
 

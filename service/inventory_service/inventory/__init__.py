@@ -1,4 +1,1 @@
-"""What can be asked of the inventory: the rules of stock, in terms of sessions and models.
-
-It never knows HTTP: no request, no status code, no JSON.
-"""
+"""The rules of the inventory, in terms of sessions and models, without HTTP."""

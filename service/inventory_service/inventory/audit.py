@@ -1,6 +1,6 @@
 """The audit: the stock against the sum of the ledger, the ledger against itself, reservations against their state.
 
-It never changes anything, and what is written while it runs can't look like a drift to it.
+It reads one snapshot, so that what is written meanwhile doesn't look like a drift.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, or_, select, text
 
+from inventory_service.db.database import allow
 from inventory_service.db.models import Product, Reservation, ReservationLine, StockMovement
 from inventory_service.inventory.reservations import OPEN
 
@@ -50,18 +51,18 @@ class Findings:
 
 
 def examine(session: Session) -> Findings:
-    """Return what contradicts what, of one moment; call it in a transaction `see_one_moment` was called in."""
+    """Return what contradicts what, of one moment; call it in a transaction `use_snapshot` was called in."""
     return Findings(
         products=[ProductDrift(**row) for row in session.execute(_products()).mappings()],
         reservations=session.scalars(_reservations()).all(),
     )
 
 
-def see_one_moment(session: Session) -> None:
+def use_snapshot(session: Session) -> None:
     """Let the session's transaction, that has just begun, see one snapshot; SQLite's always does."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-        session.execute(text(f"SET LOCAL statement_timeout = '{_POSTGRESQL_SECONDS}s'"))
+        allow(session, _POSTGRESQL_SECONDS)
 
 
 def _products() -> Select[Any]:

@@ -1,7 +1,4 @@
-"""What may be forgotten: the answers kept under idempotency keys that have expired.
-
-It never deletes much at once, so that no request waits for it long.
-"""
+"""Deletes the answers kept under expired idempotency keys, in small batches, so that no request waits for it long."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Everything there is, batch by batch: each batch is a short read of its own, so that no transaction lasts.
+"""All products and movements, batch by batch: each batch is a short read of its own, so that no transaction lasts.
 
-It never shows the whole at one point in time: what changes meanwhile may be in it or not.
+The result is no snapshot: what changes meanwhile may be in it or not.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The tokens that files give: what the database knows of them follows what is in the files.
+"""The tokens that files give: makes those in the database follow the files.
 
-It never touches a token that was made or revoked by the command line.
+A token that the command line made or revoked stays as it is.
 """
 
 from __future__ import annotations

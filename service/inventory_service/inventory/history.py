@@ -1,7 +1,4 @@
-"""What the pages show of the past of a product, beside the lists.
-
-It never writes.
-"""
+"""What the pages show of the past of a product, beside the lists."""
 
 from __future__ import annotations
 

@@ -1,46 +1,34 @@
 """Many products at once, found by their SKU: created, changed or left alone; all of them or none.
 
-It never touches a product that the import doesn't change, and never computes a stock without holding the row's lock.
+Only rows that the import changes are written, each under its lock, and by few statements for all of them: whoever waits
+for a lock waits for the whole import.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Integer, bindparam, select, text, update
+from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from inventory_service.db.models import Product
-from inventory_service.inventory import ledger, products, stock
-from inventory_service.inventory.ledger import Change
+from inventory_service.inventory import import_statements, staging
+from inventory_service.inventory.import_statements import Statements
 from inventory_service.inventory.refusals import ImportConflict
+from inventory_service.inventory.staging import FIELDS, batches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from typing import TypeVar
+    from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Row, Select
     from sqlalchemy.orm import Session
 
+    from inventory_service.inventory.import_statements import Terms
     from inventory_service.inventory.ledger import Origin
+    from inventory_service.inventory.staging import Staged
 
-    _T = TypeVar("_T")
-    #: SKU -> the fields that are given for it, the SKU among them.
-    Wanted = Mapping[str, Mapping[str, Any]]
-
-#: What is written in the ledger of a stock that an import set.
-REASON: Final = "import"
 #: So many changes are described one by one; all are counted.
 MAX_DESCRIBED: Final = 100
-
-_BATCH: Final = 500
-_FIELDS: Final = ("name", "description", "stock_level", "min_stock_threshold", "price")
-_KEYS: Final = (Product.id, Product.sku)
-_CURRENT: Final = (*_KEYS, *(getattr(Product, name) for name in _FIELDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +50,7 @@ class Outcome:
     unchanged: int = 0
     #: New products that can't be created, for they have no name.
     nameless: list[str] = field(default_factory=list)
+    #: The first MAX_DESCRIBED changes of a preview.
     differences: list[Difference] = field(default_factory=list)
 
     def add(self, difference: Difference) -> None:
@@ -77,159 +66,105 @@ class Outcome:
             self.differences.append(difference)
 
 
-def preview(session: Session, wanted: Wanted) -> Outcome:
+def preview(session: Session, staged: Staged) -> Outcome:
     """Return what `apply` would do now; nothing is locked and nothing is changed."""
     outcome = Outcome()
     _plan_for_growth(session)
-    for skus in _batches(wanted):
-        current = {row.sku: row for row in session.execute(_by_sku(skus, *_CURRENT))}
+    comparison = import_statements.comparison(session)
+    for skus in batches(list(staged.rows)):
+        found = {row.sku: row for row in session.execute(comparison, staged.text(skus))}
         for sku in skus:
-            if sku in current:
-                outcome.add(Difference(sku, current[sku].id, _changed(current[sku], wanted[sku])))
-            elif "name" not in wanted[sku]:
+            if found[sku].id is None and not staged.rows[sku].named:
                 outcome.nameless.append(sku)
             else:
-                outcome.add(_creation(sku, wanted[sku]))
+                outcome.add(_difference(found[sku]))
     return outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What a new product gets where the import doesn't say, and what the ledger says of every change."""
-
-    threshold: int
-    reference: str | None = None
-
-
-def apply(session: Session, wanted: Wanted, terms: Terms, origin: Origin) -> Outcome:
+def apply(session: Session, staged: Staged, terms: Terms, origin: Origin) -> Outcome:
     """Create and change the products; nothing is done where one of them is `nameless`.
 
     Raise ImportConflict, after which nothing was done either and the session can still be used.
     """
-    run = _Import(session, wanted, terms, origin)
     _plan_for_growth(session)
-    ids = {row.sku: row.id for batch in _batches(wanted) for row in session.execute(_by_sku(batch, *_KEYS))}
-    run.outcome.nameless += [sku for sku in wanted if sku not in ids and "name" not in wanted[sku]]
-    if run.outcome.nameless:
-        return run.outcome
+    known: Mapping[str, int] = _find(session, staged)
+    nameless = [sku for sku, row in staged.rows.items() if sku not in known and not row.named]
+    if nameless:
+        return Outcome(nameless=nameless)
+    statements = Statements(session, terms, origin)
     try:
         with session.begin_nested():
-            known = run.change(sorted(ids.values()))
-            run.create(sorted(sku for sku in wanted if sku not in known))
+            known = _lock(session, known)
+            updated = _change(session, staged, known, statements)
+            created = _create(session, staged, sorted(staged.rows.keys() - known.keys()), statements)
     except IntegrityError:
         raise ImportConflict from None
-    return run.outcome
+    return Outcome(created=created, updated=updated, unchanged=len(known) - updated)
 
 
-@dataclass(slots=True)
-class _Import:
-    """One import while it is carried out."""
+def _find(session: Session, staged: Staged) -> dict[str, int]:
+    """Return the ids of the products that are there, by their SKU."""
+    present, connection = import_statements.present(session), session.connection()
+    found = (connection.execute(present, staging.keys(skus)).all() for skus in batches(list(staged.rows)))
+    return {sku: product_id for rows in found for sku, product_id in rows}
 
-    session: Session
-    wanted: Wanted
-    terms: Terms
-    origin: Origin
-    outcome: Outcome = field(default_factory=Outcome)
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    def change(self, ids: Sequence[int]) -> set[str]:
-        """Change the products with these ids in ascending order, and return the SKUs of those that are still there.
+def _lock(session: Session, known: Mapping[str, int]) -> Mapping[str, int]:
+    """Lock the products in the order of their ids, and return those that are still there.
 
-        Everybody locks products in that order, so that no two requests wait for each other in a circle.
-        """
-        known: set[str] = set()
-        for batch in _batches(ids):
-            locked = select(*_CURRENT).where(Product.id.in_(batch), Product.archived_at.is_(None)).order_by(Product.id)
-            rows = self.session.execute(locked.with_for_update()).all()
-            known.update(row.sku for row in rows)
-            differences = {row.id: _changed(row, self.wanted[row.sku]) for row in rows}
-            for row in rows:
-                self.outcome.add(Difference(row.sku, row.id, differences[row.id]))
-            self._write([row for row in rows if differences[row.id]], differences)
+    Everybody locks products in that order, so that no two requests wait for each other in a circle. On SQLite the
+    whole database is locked already.
+    """
+    if session.get_bind().dialect.name == "sqlite":
         return known
-
-    def _write(self, rows: Sequence[Row[Any]], differences: Mapping[int, Mapping[str, tuple[Any, Any]]]) -> None:
-        """Write the changes of some locked products, and the lines of the ledger for their stocks."""
-        if not rows:
-            return
-        parameters = [_parameters(row, differences[row.id]) for row in rows]
-        hysteresis = self.session.info.get(stock.HYSTERESIS, 0)
-        self.session.connection().execute(_update(hysteresis, self.now), parameters)
-        deltas = {each["product"]: each["delta"] for each in parameters if each["delta"]}
-        counted = select(Product).where(Product.id.in_(deltas)).order_by(Product.id)
-        found = self.session.scalars(counted, execution_options={"populate_existing": True}).all()
-        why = Change(ledger.COUNT, REASON, self.terms.reference)
-        self.session.add_all([ledger.line(product, deltas[product.id], why, self.origin) for product in found])
-        self.session.flush()
-
-    def create(self, skus: Sequence[str]) -> None:
-        """Create products, whose SKUs are given in ascending order, for the same reason.
-
-        Raise ImportConflict where one was there until just now, and has no name in the import.
-        """
-        if any("name" not in self.wanted[sku] for sku in skus):
-            raise ImportConflict
-        why = Change(ledger.OPENING, REASON, self.terms.reference)
-        defaults = {
-            "description": "",
-            "stock_level": 0,
-            "min_stock_threshold": self.terms.threshold,
-            "price": Decimal(0),
-        }
-        for batch in _batches(skus):
-            created = [products.new({**defaults, **self.wanted[sku]}, self.now) for sku in batch]
-            self.session.add_all(created)
-            self.session.flush()
-            stocked = [each for each in created if each.stock_level]
-            self.session.add_all([ledger.line(each, each.stock_level, why, self.origin) for each in stocked])
-            self.session.flush()
-            for sku in batch:
-                self.outcome.add(_creation(sku, self.wanted[sku]))
+    locked: dict[str, int] = {}
+    connection = session.connection()
+    for ids in batches(sorted(known.values())):
+        there = select(Product.sku, Product.id).where(Product.id.in_(ids), Product.archived_at.is_(None))
+        rows = connection.execute(there.order_by(Product.id).with_for_update()).all()
+        locked.update(dict(rows))
+    return locked
 
 
-def _parameters(row: Row[Any], changed: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
-    new = {name: changed[name][1] if name in changed else getattr(row, name) for name in _FIELDS}
-    delta = new.pop("stock_level") - row.stock_level
-    return {"product": row.id, "delta": delta, **{f"new_{name}": value for name, value in new.items()}}
+def _change(session: Session, staged: Staged, known: Mapping[str, int], statements: Statements) -> int:
+    """Change the locked products that differ, and return how many."""
+    updated, connection = 0, session.connection()
+    for skus in batches(sorted(known, key=known.__getitem__)):
+        rows = staged.text(skus, [known[sku] for sku in skus])
+        connection.execute(statements.count, rows)
+        updated += connection.execute(statements.change, rows).rowcount
+    return updated
 
 
-def _update(hysteresis: int, now: datetime) -> Any:
-    """Return the one statement for all changed products; the stock and its alerts as `stock` changes them."""
-    delta, threshold = bindparam("delta", type_=Integer), bindparam("new_min_stock_threshold", type_=Integer)
-    values = {
-        **{name: bindparam(f"new_{name}") for name in _FIELDS if name != "stock_level"},
-        "stock_level": Product.stock_level + delta,
-        **stock.alerts(delta, threshold, hysteresis, now),
-        "update_operations": Product.update_operations + 1,
-        "version": Product.version + 1,
-        "updated_at": now,
-    }
-    return update(Product).where(Product.id == bindparam("product")).values(values)
+def _create(session: Session, staged: Staged, skus: Sequence[str], statements: Statements) -> int:
+    """Create products, whose SKUs are given in ascending order, for the same reason as in `_lock`; return how many.
+
+    Raise ImportConflict where one was there until just now, and has no name in the import.
+    """
+    if any(not staged.rows[sku].named for sku in skus):
+        raise ImportConflict
+    connection = session.connection()
+    for batch in batches(skus):
+        ids = connection.scalars(statements.create, staged.text(batch)).all()
+        connection.execute(statements.open, {"ids": ids})
+    return len(skus)
 
 
-def _creation(sku: str, given: Mapping[str, Any]) -> Difference:
-    return Difference(sku, None, {name: (None, given[name]) for name in _FIELDS if name in given})
+def _difference(row: Any) -> Difference:
+    """Return what `comparison` found for one SKU."""
+    fields = row._mapping  # noqa: SLF001 - this is how SQLAlchemy names it
+    if row.id is None:
+        news = {name: (None, fields[f"new_{name}"]) for name in FIELDS}
+        return Difference(row.sku, None, {name: both for name, both in news.items() if both[1] is not None})
+    both = {name: (fields[f"old_{name}"], fields[f"new_{name}"]) for name in FIELDS if fields[f"differs_{name}"]}
+    return Difference(row.sku, row.id, both)
 
 
 def _plan_for_growth(session: Session) -> None:
-    """Let PostgreSQL look rows up by index: a plan made before an import filled the table would read all of it."""
+    """Let PostgreSQL look rows up by index: a plan made before an import filled the table would read all of it.
+
+    That of the ledger's foreign key is one that the connection may have made for another request.
+    """
     if session.get_bind().dialect.name != "sqlite":
         session.execute(text("SET LOCAL enable_seqscan = off"))
-
-
-def _by_sku(skus: Sequence[str], *columns: Any) -> Select[Any]:
-    return select(*columns).where(Product.sku.in_(skus), Product.archived_at.is_(None))
-
-
-def _changed(row: Row[Any], given: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    return {
-        name: (getattr(row, name), given[name])
-        for name in _FIELDS
-        if name in given and getattr(row, name) != given[name]
-    }
-
-
-def _batches(items: Iterable[_T]) -> Iterator[Sequence[_T]]:
-    rest = iter(items)
-    while batch := list(islice(rest, _BATCH)):
-        yield batch
+        session.execute(text("DISCARD PLANS"))

@@ -1,6 +1,6 @@
 """The ledger: one line for every change of stock, written in the transaction of the change.
 
-It never changes or deletes a line; a correction is another line.
+It is append-only, by triggers in the database; a correction is another line.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ KINDS: Final = (OPENING, RESTOCK, ADJUSTMENT, COUNT, RESERVATION, REVERSAL)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who asks for a change, in which request, and whether they know a version (None: they named none)."""
+    """Who asks for a change, in which request, and which versions they accept (`if_match`; None: any)."""
 
     request_id: str | None = None
     actor: str | None = None
-    knows: Callable[[int], bool] | None = None
+    if_match: Callable[[int], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

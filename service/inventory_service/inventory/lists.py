@@ -1,7 +1,4 @@
-"""Lists: a page at a time by key, not by number, so that what changes meanwhile is neither shown twice nor skipped.
-
-It never sorts or filters by anything that is not named here.
-"""
+"""Lists, a page at a time by key, not by number: what changes meanwhile is neither shown twice nor skipped."""
 
 from __future__ import annotations
 

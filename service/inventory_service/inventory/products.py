@@ -1,7 +1,4 @@
-"""Products: create, read, change, archive.
-
-It never changes a stock but through `stock`.
-"""
+"""Products: create, read, change, archive. A change of stock goes through `stock`."""
 
 from __future__ import annotations
 
@@ -44,7 +41,7 @@ def create(session: Session, fields: Mapping[str, Any], origin: Origin, change: 
 
 
 def new(fields: Mapping[str, Any], now: datetime) -> Product:
-    """Return a product that was never stored, from all its fields."""
+    """Return a product that is not stored yet, from all its fields."""
     low = fields["stock_level"] <= fields["min_stock_threshold"]
     return Product(**fields, created_at=now, updated_at=now, low_stock_since=now if low else None)
 

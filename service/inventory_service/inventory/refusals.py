@@ -1,7 +1,4 @@
-"""The refusals that the rules of the inventory know.
-
-It never says how a refusal looks to a client; `errors` does.
-"""
+"""The errors of the inventory's rules. `http.errors` turns them into answers."""
 
 from __future__ import annotations
 

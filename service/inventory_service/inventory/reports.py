@@ -1,7 +1,4 @@
-"""Reports: what is low, and the figures of the whole inventory.
-
-It never writes.
-"""
+"""Reports: what is low, and the figures of the whole inventory."""
 
 from __future__ import annotations
 

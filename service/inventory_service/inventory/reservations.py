@@ -1,6 +1,6 @@
 """Reservations: stock set aside until it is taken, given back, or the time is up.
 
-It never needs a clean-up to be right: what has expired simply no longer counts.
+An expired reservation no longer counts, without a clean-up.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Changes of stock: each one guarded statement for each product, its line of the ledger in the same transaction.
+"""Changes of stock: one guarded statement for each product, and its line of the ledger in the same transaction.
 
-It never computes a new level from a level that somebody else may have changed meanwhile.
+The new level is computed by the database, or under the row's lock, so that no update is lost.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def move(session: Session, deltas: Mapping[int, int], change: Change, origin: Or
 
 def restock(session: Session, product_id: int, quantity: int, change: Change, origin: Origin) -> StockMovement:
     """Add `quantity` to the stock; unless the client names a version nothing is locked before. Raise as `move`."""
-    if origin.knows is not None:
+    if origin.if_match is not None:
         lock_one(session, product_id, origin)
     product = _guarded(session, product_id, quantity, 0, {"restock_operations": Product.restock_operations + 1})
     if product is None:
@@ -115,7 +115,7 @@ def lock(session: Session, product_ids: Iterable[int]) -> Sequence[Product]:
     """
     ids = sorted(set(product_ids))
     wanted = select(Product).where(Product.id.in_([each for each in ids if each <= MAX_ID]))
-    # SQLite knows no FOR UPDATE and needs none: BEGIN IMMEDIATE has locked it all.
+    # SQLite has no FOR UPDATE and needs none: BEGIN IMMEDIATE has locked it all.
     found = wanted.where(Product.archived_at.is_(None)).order_by(Product.id).with_for_update()
     products = session.scalars(found, execution_options={"populate_existing": True}).all()
     missing = set(ids) - {product.id for product in products}
@@ -125,14 +125,14 @@ def lock(session: Session, product_ids: Iterable[int]) -> Sequence[Product]:
 
 
 def lock_one(session: Session, product_id: int, origin: Origin) -> Product:
-    """Lock one product of which the client knows the version. Raise UnknownProduct or StaleVersion."""
+    """Lock one product, whose version must be one that `origin` accepts. Raise UnknownProduct or StaleVersion."""
     product = lock(session, [product_id])[0]
     _check_version(product, origin)
     return product
 
 
 def _check_version(product: Product, origin: Origin) -> None:
-    if origin.knows is not None and not origin.knows(product.version):
+    if origin.if_match is not None and not origin.if_match(product.version):
         raise StaleVersion
 
 
@@ -174,22 +174,32 @@ def _time(session: Session, clock: Callable[..., ColumnElement[datetime]]) -> Co
     return clock(type_=kind)
 
 
-def alerts(delta: Any, threshold: Any, hysteresis: int, now: datetime) -> dict[str, Any]:
-    """Return the alert columns after a change: an alert fires once for each crossing (old = new - delta).
+def crossed(delta: Any, threshold: Any, hysteresis: int) -> ColumnElement[bool]:
+    """Return whether a change fires the low-stock alert: once for each crossing (old = new - delta).
 
-    A stock that fell to its threshold counts as low until it is more than `hysteresis` above it. The last condition of
-    `crossed` holds where a pod of an older version raised the stock without knowing of `low_stock_since`.
+    A stock that fell to its threshold counts as low until it is more than `hysteresis` above it. The last condition
+    holds where a pod of an older version raised the stock without knowing of `low_stock_since`.
     """
-    old, new, since = Product.stock_level, Product.stock_level + delta, Product.low_stock_since
-    rearmed = or_(since.is_(None), old - hysteresis > threshold)
-    crossed = and_(old > threshold, new <= threshold, rearmed)
-    emptied = and_(old > 0, new == 0)
+    old, new = Product.stock_level, Product.stock_level + delta
+    rearmed = or_(Product.low_stock_since.is_(None), old - hysteresis > threshold)
+    return and_(old > threshold, new <= threshold, rearmed)
+
+
+def emptied(delta: Any) -> ColumnElement[bool]:
+    """Return whether a change fires the out-of-stock alert."""
+    return and_(Product.stock_level > 0, Product.stock_level + delta == 0)
+
+
+def alerts(delta: Any, threshold: Any, hysteresis: int, now: Any) -> dict[str, Any]:
+    """Return the alert columns after a change."""
+    new, since = Product.stock_level + delta, Product.low_stock_since
+    fires = crossed(delta, threshold, hysteresis)
     return {
-        "low_stock_alerts": Product.low_stock_alerts + case((crossed, 1), else_=0),
-        "out_of_stock_alerts": Product.out_of_stock_alerts + case((emptied, 1), else_=0),
+        "low_stock_alerts": Product.low_stock_alerts + case((fires, 1), else_=0),
+        "out_of_stock_alerts": Product.out_of_stock_alerts + case((emptied(delta), 1), else_=0),
         "low_stock_since": case(
             (new - hysteresis > threshold, null()),
-            (or_(crossed, and_(new <= threshold, since.is_(None))), now),
+            (or_(fires, and_(new <= threshold, since.is_(None))), now),
             else_=since,
         ),
     }

@@ -1,6 +1,6 @@
-"""API tokens: made or found in a file, kept as a digest, looked up by it, revoked for ever.
+"""API tokens: made or found in a file, looked up by their digest, revoked for ever.
 
-It never keeps the text of a token, and gives it to nobody but the caller that makes it.
+Only the digest of a token is stored; `create` returns its text once.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def find(session: Session, text: str) -> Token | None:
     if row is None:
         return None
     kept, *columns = row
-    # The index compares digests, which nobody can choose bit by bit; here the last word is said in constant time.
+    # The index compares digests, which a client can't choose bit by bit; the final comparison takes constant time.
     return Token(*columns) if hmac.compare_digest(kept, digest) else None
 
 

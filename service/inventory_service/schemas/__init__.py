@@ -1,4 +1,1 @@
-"""The edge: what requests may hold, and what answers look like, as pydantic models.
-
-They never touch the database; OpenAPI is made from them, so that the document can't say anything else.
-"""
+"""What requests may hold and what answers look like, as pydantic models. The OpenAPI document is made from them."""

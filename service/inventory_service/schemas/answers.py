@@ -1,7 +1,4 @@
-"""Whole answers: what each route says when it succeeds, and the one problem when it does not.
-
-They never hold a part of their own: `records` has those.
-"""
+"""The body of each answer: one model for each route's success, and one for every error."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The types of single fields; each description ends the sentence "<field> must be ...".
 
-They never say whether a field is required: a model does.
+A model says whether a field is required.
 """
 
 from __future__ import annotations

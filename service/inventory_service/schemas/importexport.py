@@ -1,7 +1,4 @@
-"""What an import and an export are asked for by, and what an import answers.
-
-They never describe the files themselves: `importexport.rows` does.
-"""
+"""The query and the answers of imports and exports. `importexport.rows` describes the files themselves."""
 
 from __future__ import annotations
 

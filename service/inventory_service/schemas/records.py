@@ -1,7 +1,4 @@
-"""The parts of answers: what is shown of a product, of a movement, of a reservation.
-
-They never hold more than a client needs: no SQL type, no internal column.
-"""
+"""The parts of answers: what is shown of a product, of a movement, of a reservation."""
 
 from __future__ import annotations
 

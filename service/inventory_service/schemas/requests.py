@@ -1,7 +1,4 @@
-"""What requests may hold: the bodies and the queries.
-
-They never read a request; `reading` does.
-"""
+"""What requests may hold: the bodies and the queries. `reading` fills them in."""
 
 from __future__ import annotations
 

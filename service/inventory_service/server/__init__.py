@@ -1,4 +1,1 @@
-"""How gunicorn runs the application: its settings, its worker, its log.
-
-They never change how a request is answered.
-"""
+"""The HTTP server: waitress, with deadlines and limits of our own, an orderly end, and a listener for the probes."""

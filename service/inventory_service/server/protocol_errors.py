@@ -1,6 +1,6 @@
-"""What gunicorn refuses before there is a request, said in the service's one shape instead of gunicorn's HTML.
+"""Answers to what the server refuses before there is a request for the application: the service's JSON.
 
-It never repeats what the client sent.
+What the client sent is not repeated in them.
 """
 
 from __future__ import annotations
@@ -8,42 +8,50 @@ from __future__ import annotations
 import json
 import uuid
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
-from gunicorn.http import errors  # type: ignore[import-untyped]
+import structlog
 
-#: By gunicorn's exception; every other one is a 400.
-_MEANINGS: Final = {
-    errors.LimitRequestLine: (HTTPStatus.REQUEST_URI_TOO_LONG, "The address is longer than this service takes."),
-    errors.LimitRequestHeaders: (
-        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-        "The headers are more, or longer, than this service takes.",
-    ),
-    errors.ExpectationFailed: (HTTPStatus.EXPECTATION_FAILED, "Expect must be 100-continue."),
-    errors.UnsupportedTransferCoding: (HTTPStatus.NOT_IMPLEMENTED, "Transfer-Encoding must be chunked."),
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_log = structlog.get_logger(__name__)
+
+#: By the status that the parser chose; every other one below 500 is a 400.
+_SENTENCES: Final = {
+    HTTPStatus.REQUEST_URI_TOO_LONG: "The address is longer than this service takes.",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers are more, or longer, than this service takes.",
+    HTTPStatus.EXPECTATION_FAILED: "Expect must be 100-continue.",
+    HTTPStatus.NOT_IMPLEMENTED: "Transfer-Encoding must be chunked.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Other large files are being sent; send this one again in a few seconds.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "The service failed; its log tells why.",
 }
-_MALFORMED: Final = (HTTPStatus.BAD_REQUEST, "This is no valid HTTP request.")
-_FAILED: Final = (HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed; its log tells why.")
+_MALFORMED: Final = "This is no valid HTTP request."
+_RETRY_SECONDS: Final = 5
 
 
-def answer_to(error: Exception) -> tuple[int, bytes]:
-    """Return the status and the whole answer, head and body, for what gunicorn raised; the connection ends with it."""
-    ours = not isinstance(error, errors.ParseException) or isinstance(error, errors.InvalidResponseHeader)
-    status, sentence = _FAILED if ours else _MEANINGS.get(type(error), _MALFORMED)
+def answer_to(error: Any) -> tuple[HTTPStatus, Mapping[str, str], bytes]:
+    """Return status, headers and body for an error of waitress or of `request`."""
+    status = HTTPStatus(error.code) if HTTPStatus(error.code) in _SENTENCES else HTTPStatus.BAD_REQUEST
+    sentence = _SENTENCES.get(status, _MALFORMED)
+    if status != HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.info("request refused by the server", status=status.value, reason=type(error).__name__)
     occurrence = str(uuid.uuid4())
     problem = {
         "success": False,
         "error": sentence,
         "type": "about:blank",
         "title": status.phrase,
-        "status": status,
+        "status": status.value,
         "detail": sentence,
         "instance": f"urn:uuid:{occurrence}",
         "request_id": occurrence,
     }
-    body = json.dumps(problem).encode()
-    head = (
-        f"HTTP/1.1 {status} {status.phrase}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
-        f"Content-Length: {len(body)}\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n\r\n"
-    )
-    return status, head.encode() + body
+    headers = {
+        "Content-Type": "application/problem+json",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+    }
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(_RETRY_SECONDS)
+    return status, headers, json.dumps(problem).encode()

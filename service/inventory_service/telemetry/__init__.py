@@ -1,4 +1,1 @@
-"""What the service tells about itself: metrics, log, and the id of each request.
-
-Not whether it is ready: that is for the API to say.
-"""
+"""What the service reports about itself: metrics, log, and the id of each request."""

@@ -1,6 +1,6 @@
 """The log: one JSON object a line on standard output, for our own events and for those of the libraries.
 
-It never adds the values of local variables to a traceback.
+A traceback has no values of local variables: they may be secret.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ def configure(level: str) -> None:
     # Their statements and steps are of no use to who runs the shop, and may hold data.
     for library in ("sqlalchemy", "alembic"):
         logging.getLogger(library).setLevel(logging.WARNING)
+    # waitress writes a line for each request that waits for a thread.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
 class _Output(structlog.WriteLogger):

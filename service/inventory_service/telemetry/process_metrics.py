@@ -1,7 +1,4 @@
-"""What there is to know of this process besides its requests: which build it is, and what its last audit found.
-
-It never finds anything out itself.
-"""
+"""The metrics of this process besides its requests: which build it is, and the result of its last audit."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
     from inventory_service.context import LastAudit
 
 
-class Facts(Collector):
+class AuditCollector(Collector):
     """inventory_ledger_drift and its date; no samples before the first audit: unknown is not 0."""
 
     def __init__(self, audit: LastAudit) -> None:
@@ -54,4 +51,4 @@ def register(registry: CollectorRegistry, audit: LastAudit, database: str) -> No
         registry=registry,
     )
     build.labels(version("inventory-stack"), schema.newest(), database).set(1)
-    registry.register(Facts(audit))
+    registry.register(AuditCollector(audit))

@@ -1,7 +1,4 @@
-"""The series of products as text, rendered when a product changes and kept until it changes again.
-
-It never asks the database, and puts nothing but escaped text between quotes.
-"""
+"""The series of products as text, rendered when a product changes and kept until it changes again."""
 
 from __future__ import annotations
 

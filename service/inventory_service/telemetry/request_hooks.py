@@ -1,6 +1,6 @@
-"""Around every request: its id, its time, its metrics, its line in the log, the security headers of its answer.
+"""Around every request: its id, its duration, its metrics, its line in the log, the security headers of its answer.
 
-It never logs a query, a header or a body: they may hold what is nobody's business.
+The log has no query, header or body of a request: they may be private.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from flask import Flask, Response, g, request
 
+from inventory_service.http.client_address import client_address
 from inventory_service.telemetry.request_metrics import METHODS, OTHER, UNMATCHED
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _common_answers(rule: Rule, method: str) -> set[int]:
 def _log_access(endpoint: str | None, status: int, seconds: float) -> None:
     routine = endpoint in _ROUTINE and status < 400  # noqa: PLR2004 - the first error status
     level = logging.DEBUG if routine else logging.INFO
-    # Asked beforehand: to put a line together that nobody wants costs as much as to measure the request.
+    # Checked first: to build a line that is not logged costs as much as to measure the request.
     if not logging.root.isEnabledFor(level):
         return
     _log.log(
@@ -103,5 +104,5 @@ def _log_access(endpoint: str | None, status: int, seconds: float) -> None:
         endpoint=endpoint,
         status=status,
         duration_ms=round(seconds * 1000, 2),
-        client=request.remote_addr,
+        client=client_address(),
     )

@@ -1,6 +1,6 @@
-"""The metrics of requests: counted and timed by route template, method and status, and by nothing a client can invent.
+"""The metrics of requests: counted and timed by route template, method and status.
 
-It never sees a raw path as a label: an unknown path or method makes no new series.
+Unknown paths and methods share one label value each, so that clients can't create series.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 
 _BOUNDS: Final = [*map(floatToGoString, _BUCKETS), "+Inf"]
 
 
-class _Last(NamedTuple):
+class _LastRequest(NamedTuple):
     """The last request of a bucket: what its exemplar shows."""
 
     request_id: str
@@ -48,7 +48,7 @@ class _Route:
     seconds: float = 0.0
     statuses: dict[int, int] = field(default_factory=dict)
     buckets: list[int] = field(default_factory=lambda: [0] * len(_BOUNDS))
-    last: list[_Last | None] = field(default_factory=lambda: [None] * len(_BOUNDS))
+    last: list[_LastRequest | None] = field(default_factory=lambda: [None] * len(_BOUNDS))
 
 
 class RequestMetrics(Collector):
@@ -86,7 +86,7 @@ class RequestMetrics(Collector):
         if status not in _STATUSES:
             status = _NO_STATUS
         bucket = bisect_left(_BUCKETS, seconds)
-        last = _Last(request_id, seconds, time.time())
+        last = _LastRequest(request_id, seconds, time.time())
         with self._lock:
             route = self._routes.get(key)
             if route is None:
@@ -136,7 +136,7 @@ def _buckets(route: _Route) -> Sequence[tuple[str, float] | tuple[str, float, Ex
 
 
 def new_registry() -> CollectorRegistry:
-    """Return a registry with the figures of the process; a registry per application, never the global one."""
+    """Return a registry with the figures of the process; each application has one of its own."""
     disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)

@@ -1,6 +1,6 @@
-"""What the scrapes know of the products: read in full at the start, after that only what changed since.
+"""The products as the metrics need them: a scrape reads only what changed since the last one.
 
-It never reads the whole table for a scrape, but once in five minutes.
+All of the table is read at the start and every five minutes.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ _WIDTH: Final = len(_ROW)
 class StockCache:
     """The exported products, and the counts over all of them; not for two threads at once.
 
-    Of more than `cap` products those with the lowest ids are exported: a new one then never ends the series of an old
-    one, every replica chooses the same, and one that is deleted makes room for the next. Of the others only their
+    Of more than `cap` products those with the lowest ids are exported: a new one then doesn't end the series of an
+    old one, every replica chooses the same, and one that is deleted makes room for the next. Of the others only their
     operations are kept: about 100 bytes each.
     """
 

@@ -1,20 +1,19 @@
 """The metrics of products, as the database has them at each scrape: the same numbers on every replica.
 
-It never makes a scrape fail: without a database it says so in `inventory_stock_collector_up`.
+Without a database the scrape succeeds, and `inventory_stock_collector_up` is 0.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
-from inventory_service.db.database import describe_unavailable
+from inventory_service.db.faults import DatabaseUnavailable, Fault, describe
 from inventory_service.telemetry.product_series import ProductSeries
 from inventory_service.telemetry.stock_cache import StockCache
 
@@ -27,16 +26,12 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-#: A scrape waits no longer than this for the one before it: else the scrapes of a database that hangs would take all
-#: threads of the server, one by one.
-_PATIENCE_SECONDS: Final = 5.0
-
 
 @dataclass(frozen=True, slots=True)
 class Stock:
     """What one scrape read; without figures if it could not read them."""
 
-    #: None where nobody has asked it yet.
+    #: None before the first scrape.
     database_up: bool | None
     seconds: float
     failure: str | None = None
@@ -73,38 +68,30 @@ class Stock:
 
 
 class StockCollector:
-    """Reads the stock for one scrape at a time."""
+    """Reads the stock for a scrape; not for two threads at once, but for `unread`."""
 
-    def __init__(
-        self,
-        database: Database,
-        cap: int,
-        clock: Callable[[], float] = time.monotonic,
-        patience: float = _PATIENCE_SECONDS,
-    ) -> None:
+    def __init__(self, database: Database, cap: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
         self._cache = StockCache(cap, clock)
         self._series = ProductSeries()
         self._samples: tuple[int, Sequence[str]] = (-1, ())
-        self._patience = patience
-        #: Held by the scrape that reads.
-        self.reading = threading.Lock()
         self._up = True
         self._database_up: bool | None = None
 
     def read(self) -> Stock:
         """Return the stock as of now; changes that were committed before are in it."""
         started = time.perf_counter()
-        if not self.reading.acquire(timeout=self._patience):
-            # Whether the database answers is for that scrape to find out; until then the last answer holds.
-            return Stock(self._database_up, time.perf_counter() - started, "an earlier scrape still reads")
-        try:
-            stock = self._read(started)
-            self._database_up = stock.database_up
-            self._log_change(stock.failure)
-        finally:
-            self.reading.release()
+        stock = self._read(started)
+        self._database_up = stock.database_up
+        self._log_change(stock.failure)
         return stock
+
+    def unread(self, seconds: float) -> Stock:
+        """Return what a scrape says that waited in vain for so long until an earlier one has read.
+
+        Whether the database answers is for that one to find out; until then the last answer holds.
+        """
+        return Stock(self._database_up, seconds, "an earlier scrape still reads")
 
     def _read(self, started: float) -> Stock:
         connected = False
@@ -117,8 +104,10 @@ class StockCollector:
         except SQLAlchemyError as error:
             # It may come back as another one, restored from a backup: nothing of what was read counts any more.
             self._cache.forget()
-            lost = isinstance(error, DBAPIError) and error.connection_invalidated
-            return Stock(connected and not lost, time.perf_counter() - started, describe_unavailable(error))
+            fault = error.fault if isinstance(error, DatabaseUnavailable) else None
+            # Without a place at the gate nothing was asked: the last answer holds.
+            up = self._database_up if fault is Fault.BUSY else connected and fault is not Fault.UNREACHABLE
+            return Stock(up, time.perf_counter() - started, describe(error))
         return self._stock(started)
 
     def _stock(self, started: float) -> Stock:

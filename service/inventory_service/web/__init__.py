@@ -1,4 +1,4 @@
 """The pages for the people in the store: rendered here, working without JavaScript.
 
-They never hold a rule of the inventory: they ask the same `inventory` and check by the same schemas as the API.
+They call the same `inventory` and check by the same schemas as the API.
 """

@@ -1,6 +1,6 @@
-"""Forms: what was typed, read into the API's schemas, with what is wrong beside each field.
+"""Forms: what was typed, read into the API's schemas, with an error beside each field.
 
-It never loses what was typed: a refused form is shown again with it.
+A refused form is shown again with all that was typed.
 """
 
 from __future__ import annotations
@@ -86,9 +86,9 @@ def read(model: type[_Model]) -> _Model:
         raise InvalidForm(_errors(model, error, texts)) from None
 
 
-def key() -> str:
-    """Return the key of the form that was sent. Raise BadRequest."""
-    return _hidden(KEY)
+def key(form: Mapping[str, str] | None = None) -> str:
+    """Return the key of the form that was sent, or that was read already. Raise BadRequest."""
+    return _hidden(KEY, form)
 
 
 def version() -> int:
@@ -105,8 +105,8 @@ def digest() -> bytes:
     return hashlib.sha256(urlencode(fields).encode()).digest()
 
 
-def _hidden(name: str) -> str:
-    text = request.form.get(name, "")
+def _hidden(name: str, form: Mapping[str, str] | None = None) -> str:
+    text = (request.form if form is None else form).get(name, "")
     if not 1 <= len(text) <= _MAX_HIDDEN or not text.isascii() or not text.isprintable() or " " in text:
         raise BadRequest(INCOMPLETE)
     return text

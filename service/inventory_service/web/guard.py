@@ -1,7 +1,7 @@
-"""Forms are taken from our own pages only: no other site can let a person's browser change the stock.
+"""Forms are accepted from our own pages only: no other site can let a person's browser change the stock.
 
-It never needs a secret or a cookie: browsers say where a request comes from. The rules are those of Go's
-`http.CrossOriginProtection` (go.dev/src/net/http/csrf.go, since Go 1.25; by Filippo Valsorda, words.filippo.io/csrf).
+It needs no cookie: browsers say where a request comes from. The rules are those of Go's `http.CrossOriginProtection`
+(go.dev/src/net/http/csrf.go, since Go 1.25; by Filippo Valsorda, words.filippo.io/csrf).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What a page says after a change: a fixed list, named in its address, so that it needs neither session nor secret.
+"""The messages that a page shows after a change: a fixed list, named in the query, so that no session is needed.
 
-It never shows a text out of the address; of that come numbers only.
+Of the query only the name of the message and numbers are used.
 """
 
 from __future__ import annotations

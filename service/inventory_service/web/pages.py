@@ -1,7 +1,4 @@
-"""Pages that show: products, one product, what runs low, reservations; and files to download.
-
-They never change anything.
-"""
+"""Pages that show: products, one product, what runs low, reservations; and files to download."""
 
 from __future__ import annotations
 

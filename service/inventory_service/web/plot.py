@@ -1,6 +1,6 @@
 """The stock of a product over time, as the geometry of a step line: a stock stays what it is until it changes.
 
-It never draws: the template does, with classes that the style sheet colours (an inline style would need a looser
+The template draws it, with classes that the style sheet colours (an inline style would need a looser
 Content-Security-Policy). Libraries were looked at: pygal has no step lines and brings its styles and scripts inline,
 leather has none either and no titles for screen readers.
 """

@@ -1,7 +1,4 @@
-"""Forms that create, change and delete a product.
-
-They never change a stock: that has forms of its own, with a reason.
-"""
+"""Forms that create, change and delete a product. The stock has forms of its own, with a reason."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from apiflask import APIBlueprint
 from flask import url_for
 
 from inventory_service.context import context
-from inventory_service.http.authentication import demand
+from inventory_service.http.authentication import require_scope
 from inventory_service.importexport.writing import plain
 from inventory_service.inventory import products, stock
 from inventory_service.inventory.tokens import WRITE
@@ -31,7 +28,7 @@ blueprint = APIBlueprint("product_forms", __name__, enable_openapi=False)
 
 
 @blueprint.get("/products/new")
-@demand(WRITE)
+@require_scope(WRITE)
 def new_product() -> Response:
     """Show the form for a new product."""
     threshold = str(context().settings.low_stock_threshold)
@@ -54,7 +51,7 @@ def create_product() -> Response:
 
 
 @blueprint.get("/products/<int:product_id>/edit")
-@demand(WRITE)
+@require_scope(WRITE)
 def edit_product(product_id: int) -> Response:
     """Show the form for a change."""
     product = _get(product_id)
@@ -82,7 +79,7 @@ def change_product(product_id: int) -> Response:
 
 
 @blueprint.get("/products/<int:product_id>/delete")
-@demand(WRITE)
+@require_scope(WRITE)
 def confirm_deletion(product_id: int) -> Response:
     """Ask whether the product is to be deleted."""
     return page("delete_product", product=_get(product_id), state=State())

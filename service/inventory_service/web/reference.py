@@ -1,7 +1,4 @@
-"""The description of the API as a page, made of the OpenAPI document that the service gives out.
-
-It never says anything of a route that the document doesn't.
-"""
+"""The description of the API as a page, made from the OpenAPI document that the service serves."""
 
 from __future__ import annotations
 

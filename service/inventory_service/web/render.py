@@ -1,6 +1,6 @@
 """Pages out of templates, with the headers that every page has.
 
-It never lets a page run a script, and never lets another site show one of ours in a frame.
+The headers forbid scripts in our pages, and other sites to frame them.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from flask import Response, g, render_template, request
+from flask import Response, g, render_template, request, stream_template
 from markupsafe import Markup, escape
 
 from inventory_service.context import context
@@ -38,6 +38,12 @@ def page(template: str, status: int = 200, **values: Any) -> Response:
     """Return the page that `web/<template>.html` makes of the values."""
     text = render_template(f"web/{template}.html", **values)
     return Response(text, status, headers=_HEADERS, content_type="text/html; charset=utf-8")
+
+
+def streamed_page(template: str, **values: Any) -> Response:
+    """Return the same, piece by piece: for a page that holds what is large."""
+    pieces = stream_template(f"web/{template}.html", **values)
+    return Response(pieces, headers=_HEADERS, content_type="text/html; charset=utf-8")
 
 
 def register(app: Flask) -> None:

@@ -1,6 +1,6 @@
 """Logging in with an API token, where tokens are required, and out again.
 
-It never keeps the token anywhere but in the browser's cookie, which no script can read and no other site can send.
+The token is kept in a cookie only, which scripts can't read and other sites can't send.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from apiflask import APIBlueprint
 from flask import redirect, request, url_for
 
-from inventory_service.context import came_through_ingress
 from inventory_service.http.authentication import COOKIE, authenticate, open_to_all
+from inventory_service.http.client_address import came_from_proxy
 from inventory_service.web import forms
 from inventory_service.web.forms import State
 from inventory_service.web.render import page
@@ -64,6 +64,6 @@ def _local(target: str) -> str:
 
 
 def _is_https() -> bool:
-    """Tell whether the browser speaks TLS: to us, or to the ingress, whose word counts at its port only."""
-    forwarded = came_through_ingress() and request.headers.get("X-Forwarded-Proto", "").split(",")[0].strip() == "https"
+    """Tell whether the browser speaks TLS: to us, or to a proxy whose word counts."""
+    forwarded = came_from_proxy() and request.headers.get("X-Forwarded-Proto", "").split(",")[0].strip() == "https"
     return request.is_secure or forwarded

@@ -1,7 +1,4 @@
-"""All pages of the web, their style sheet, and their errors.
-
-It never takes part in what is under /api.
-"""
+"""All pages of the web, their style sheet, and their errors."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Forms that change a stock: a delivery, an adjustment, a stock-take, and taking a movement back.
-
-They never set a stock but through `inventory.stock`, and never do a form twice.
-"""
+"""Forms that change a stock: a delivery, an adjustment, a stock-take, and undoing a movement."""
 
 from __future__ import annotations
 

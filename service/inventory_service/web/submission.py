@@ -1,6 +1,6 @@
-"""A form that was sent: done once however often it was sent, then a redirect, or what stands against it.
+"""A form that was sent: done once however often it was sent, then a redirect, or the form again with its errors.
 
-It never answers a change with a page: a reload would ask to send the form again.
+After a change the answer is a redirect: reloading a page would ask to send the form again.
 """
 
 from __future__ import annotations
@@ -37,17 +37,22 @@ class StaleForm(Exception):  # noqa: N818 - it is an answer, not a fault
 
 def origin(version: int | None = None) -> Origin:
     """Return who asks, and which version they saw, where that matters."""
-    knows = None if version is None else version.__eq__
-    return Origin(g.request_id, g.get("actor"), knows)
+    if_match = None if version is None else version.__eq__
+    return Origin(g.request_id, g.get("actor"), if_match)
 
 
-def submit(act: Callable[[Session], str]) -> AnyResponse:
-    """Do what the form asks for and go where `act` says. Raise InvalidForm or StaleForm."""
+def submit(
+    act: Callable[[Session], str], content: Callable[[], bytes] = forms.digest, key: str | None = None
+) -> AnyResponse:
+    """Do what the form asks for and go where `act` says; a form that was read already comes with its digest and key.
+
+    Raise InvalidForm or StaleForm.
+    """
 
     def change(session: Session) -> Response:
         return Response(act(session), _SEE_OTHER, content_type="text/plain; charset=utf-8")
 
-    answer = idempotency.once(change, forms.digest, forms.key())
+    answer = idempotency.once(change, content, key or forms.key())
     if answer.status_code == _SEE_OTHER:
         return redirect(answer.get_data(as_text=True), _SEE_OTHER)
     problem = answer.get_json()

@@ -1,4 +1,4 @@
 """The Alembic migrations of the service's schema.
 
-They only ever expand what running older pods use; what nobody uses any more is dropped one version later.
+A migration only adds to what running older pods use; what no pod uses any more is dropped one version later.
 """

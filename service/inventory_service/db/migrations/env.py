@@ -1,7 +1,4 @@
-"""What Alembic runs: the migrations, on the connection that `schema` hands over.
-
-It never opens a connection itself and has no offline mode.
-"""
+"""What Alembic runs: the migrations, on the connection that `bootstrap.schema` hands over. There is no offline mode."""
 
 from __future__ import annotations
 

@@ -1,4 +1,1 @@
-"""One module for each revision, named by its number.
-
-A released revision is never edited.
-"""
+"""One module for each revision, named by its number. A released revision is not edited any more."""

@@ -1,6 +1,6 @@
 """Products, and the append-only ledger of their stock.
 
-It never imports the models: they are of today, a migration is of its own day.
+The tables are written out here: the models are those of today, a migration stays as it was.
 """
 
 from __future__ import annotations

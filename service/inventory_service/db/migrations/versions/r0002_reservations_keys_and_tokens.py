@@ -1,6 +1,6 @@
 """Reservations, idempotency keys, API tokens, and what a movement tells of alerts and of what it compensates.
 
-It never takes away what the pods of 0001 read or write: every new column has a default or may be null.
+Pods of 0001 go on working: every new column has a default or may be null.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """On SQLite: no line of the ledger can be replaced, for REPLACE deletes without asking the triggers of 0001.
 
-It never refuses what the pods of 0002 write: they insert lines whose id is new, and undo a movement once.
+Pods of 0002 go on working: they insert lines with new ids, and undo a movement once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add a trigger against a line with the id, or the `reverses`, of another one; PostgreSQL knows no REPLACE."""
+    """Add a trigger against a line with the id, or the `reverses`, of another one; PostgreSQL has no REPLACE."""
     if op.get_bind().dialect.name == "sqlite":
         # Where no id is given, that of NEW is -1 before the row is inserted: no line has it.
         op.execute(
