@@ -34,6 +34,10 @@ STARTING = Issue("Starting", "pods are starting")
 ROLLING_OUT = Issue("RollingOut", "pods are being replaced")
 
 
+#: Blockers of one component that its condition tells with their sentences.
+_TOLD = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """Everything a status is made from."""
@@ -76,16 +80,13 @@ def component_condition(component: Component, observed: Observed, now: str) -> C
     blockers = _blockers(observed, component)
     deployments = of_component(observed, component, "Deployment")
     if not deployments:
-        reason, message = (blockers[0].reason, blockers[0].message) if blockers else ("Creating", "not created yet")
+        reason, message = (blockers[0].reason, _told(blockers)) if blockers else ("Creating", "not created yet")
         return Condition(name, "False", reason, message, settled=False)
     pods = rollout(deployments, observed.children, now)
     status = "True" if pods.available >= pods.wanted else "False"
     counted = f"{pods.available} of {pods.wanted} pods available"
     if blockers:
-        # What others undo is told beside what else holds it back.
-        told = [blockers[0], *(one for one in blockers[1:] if one.reason == FIELD_CONFLICT)]
-        message = "; ".join([counted, *(one.message for one in told)])
-        return Condition(name, status, blockers[0].reason, message, settled=False)
+        return Condition(name, status, blockers[0].reason, f"{counted}; {_told(blockers)}", settled=False)
     if status == "True" and pods.complete:
         issue = autoscaler_issue(of_component(observed, component, "HorizontalPodAutoscaler"), deployments, now)
     elif not (issue := _issue(component, deployments, observed, now)):
@@ -112,6 +113,15 @@ def _blockers(observed: Observed, component: Component) -> list[Blocker]:
     dependency = component.dependency
     of = {component.name, dependency.name} if dependency else {component.name}
     return [blocker for blocker in observed.blockers if blocker.component in of]
+
+
+def _told(blockers: Sequence[Blocker]) -> str:
+    """Return the sentences of the first blockers and of all fields that others undo, and how many more there are."""
+    messages = list(dict.fromkeys(one.message for one in blockers))
+    undone = {one.message for one in blockers if one.reason == FIELD_CONFLICT}
+    told = [*messages[:_TOLD], *(one for one in messages[_TOLD:] if one in undone)]
+    more = len(messages) - len(told)
+    return "; ".join([*told, f"and {more} more"] if more else told)
 
 
 def dependency_conditions(component: Component, observed: Observed, now: str) -> list[Condition]:
