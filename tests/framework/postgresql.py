@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 PASSWORD = "s3cr3t-pa55word"
 #: Only a server that hangs needs so long to start or to stop.
 _DEADLINE = 120.0
+#: What a service is told that no standstill of the machine shall keep from its database: only what hangs takes so long.
+_PATIENT = "&connect_timeout=120&options=" + "%20".join(
+    f"-c%20{limit}%3D120s" for limit in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+)
 #: Make a server fast whose data need not survive a crash; it has many small databases that live for one test.
 _FAST = ("fsync=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0", "autovacuum=off")
 
@@ -41,6 +45,10 @@ class Cluster:
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres:{PASSWORD}@/{database}?host={self.folder}&port={self.port}"
+
+    def patient_url(self, database: str) -> str:
+        """Return a URL by which the service waits as long as its database takes: for what is not about waiting."""
+        return self.url(database) + _PATIENT
 
     def execute(self, statement: str, *names: str) -> None:
         """Run one statement outside of a transaction; `{}` in it are identifiers."""
