@@ -40,7 +40,9 @@ def running() -> Iterator[Browser]:
             "XDG_CONFIG_HOME": folder,
             "XDG_CACHE_HOME": folder,
         }
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=_FLAGS, env=environment)
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, headless=True, args=_FLAGS, env=environment, timeout=1000 * DEADLINE
+        )
         try:
             yield browser
         finally:
