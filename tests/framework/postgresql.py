@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import psutil
 import psycopg
 from psycopg import sql
+from tests.framework.api import eventually
 from tests.framework.bound import bound
 
 from devcluster import preflight
@@ -57,7 +58,15 @@ class Cluster:
 
     def create(self, database: str, template: str = "template1") -> None:
         """Create a database as a copy of another one: file by file, a fifth of the work of writing it to the WAL."""
-        self.execute("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", database, template)
+
+        def copied() -> bool:
+            try:
+                self.execute("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", database, template)
+            except psycopg.errors.ObjectInUse:  # a session that ended is not gone yet
+                return False
+            return True
+
+        eventually(copied, f"a copy of {template}")
 
     def make_template(self, database: str) -> None:
         """Refuse new connections to `database`: it can be copied only while no session is connected to it."""
