@@ -174,6 +174,8 @@ def accepts(port):
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE):
             return True
+    except ConnectionResetError:  # it came to a listener that was just being closed
+        return True
     except ConnectionRefusedError:
         return False
 
