@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 from contextlib import contextmanager
-from socket import socket
 from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 from tests.framework import postgresql
+from tests.framework.server import free_port
 
 from devcluster.node.network import NODE_ADDRESS
 
@@ -26,9 +26,7 @@ class Databases:
     """A context manager around one server of the tests' own."""
 
     def __enter__(self) -> Self:
-        with socket() as probe:
-            probe.bind((NODE_ADDRESS, 0))
-            self._port = int(probe.getsockname()[1])
+        self._port = free_port(NODE_ADDRESS)
         self._cluster = postgresql.start(NODE_ADDRESS, self._port)
         return self
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import psutil
 import psycopg
 from psycopg import sql
+from tests.framework.api import eventually
 from tests.framework.bound import bound
 
 from devcluster import preflight
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 PASSWORD = "s3cr3t-pa55word"
 #: Only a server that hangs needs so long to start or to stop.
 _DEADLINE = 120.0
+#: What a service is told that no standstill of the machine shall keep from its database: only what hangs takes so long.
+_PATIENT = "&connect_timeout=120&options=" + "%20".join(
+    f"-c%20{limit}%3D120s" for limit in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+)
 #: Make a server fast whose data need not survive a crash; it has many small databases that live for one test.
 _FAST = ("fsync=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0", "autovacuum=off")
 
@@ -42,6 +47,10 @@ class Cluster:
     def url(self, database: str) -> str:
         return f"postgresql://postgres:{PASSWORD}@/{database}?host={self.folder}&port={self.port}"
 
+    def patient_url(self, database: str) -> str:
+        """Return a URL by which the service waits as long as its database takes: for what is not about waiting."""
+        return self.url(database) + _PATIENT
+
     def execute(self, statement: str, *names: str) -> None:
         """Run one statement outside of a transaction; `{}` in it are identifiers."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
@@ -49,7 +58,15 @@ class Cluster:
 
     def create(self, database: str, template: str = "template1") -> None:
         """Create a database as a copy of another one: file by file, a fifth of the work of writing it to the WAL."""
-        self.execute("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", database, template)
+
+        def copied() -> bool:
+            try:
+                self.execute("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", database, template)
+            except psycopg.errors.ObjectInUse:  # a session that ended is not gone yet
+                return False
+            return True
+
+        eventually(copied, f"a copy of {template}")
 
     def make_template(self, database: str) -> None:
         """Refuse new connections to `database`: it can be copied only while no session is connected to it."""

@@ -5,6 +5,7 @@ The process is observed over HTTP and by its log only.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -13,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 #: How long something may take that takes a moment: only what hangs needs so long, whatever else the machine does.
 DEADLINE = 120.0
+#: So many ports are kept for who is to listen at them: some more than a test asks for at once.
+_KEPT_PORTS = 64
+_kept: deque[socket.socket] = deque()
 
 
 class Server:
@@ -65,13 +70,17 @@ class Server:
         raise AssertionError(f"{path} never answered {status}:\n{self.log.read_text()}")
 
     def lines(self) -> list[dict[str, Any]]:
-        """Return the log; every line of it must be a JSON object."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        """Return the log; every line of it must be a JSON object, but for one that is being written."""
+        return [json.loads(line) for line in self.log.read_text().split("\n")[:-1]]
 
     def open_files(self) -> set[Path]:
         """Return the regular files that the service has open, deleted ones included."""
-        descriptors = list(Path(f"/proc/{self.process.pid}/fd").iterdir())
-        return {descriptor.readlink() for descriptor in descriptors if descriptor.is_file()}
+        found = set()
+        for descriptor in list(Path(f"/proc/{self.process.pid}/fd").iterdir()):
+            with contextlib.suppress(FileNotFoundError):  # it was closed meanwhile
+                if descriptor.is_file():
+                    found.add(descriptor.readlink())
+        return found
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -99,6 +108,22 @@ def serving(log: Path, **environment: str) -> Iterator[Server]:
         server.stop()
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+def free_port(address: str = "127.0.0.1") -> int:
+    """Return a port of this address that nobody else is given before the program that is to listen at it has started.
+
+    It is kept by a socket that does not listen: whoever asks for any port, in whichever process, gets another one, and
+    a server that names this one gets it (both with SO_REUSEADDR, as servers have it).
+    """
+    keeper = socket.socket()
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    keeper.bind((address, 0))
+    _kept.append(keeper)
+    if len(_kept) > _KEPT_PORTS:
+        _kept.popleft().close()
+    return int(keeper.getsockname()[1])
+
+
+@atexit.register
+def _keep_no_port() -> None:
+    while _kept:
+        _kept.pop().close()

@@ -104,7 +104,10 @@ class Terminal:
             return self._start(where, written, _FORWARD.sub(rf"\1 {self._free(forward[2])}:\2", command), forward[2])
         if _SERVICE.search(command):
             return self._start(
-                where, written, f"PORT={self._free('5000')} INGRESS_PORT={free_port()} {command}", "5000"
+                where,
+                written,
+                f"PORT={self._free('5000')} INGRESS_PORT={free_port()} PROBE_PORT={free_port()} {command}",
+                "5000",
             )
         done = subprocess.run(
             ["bash", "-c", PRELUDE + command],

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from tests.framework.server import Server
 
-#: What may take so long: /livez at all times, and a change once the database is well again.
-LIVEZ_SECONDS = 10.0
-RECOVERY_SECONDS = 20.0
 #: How long a client waits before it sends again.
 _PAUSE_SECONDS = 0.1
 
@@ -32,6 +29,8 @@ class Traffic:
     def __init__(self, server: Server, product_ids: Sequence[int]) -> None:
         self.url = server.url
         self.acknowledged: Counter[int] = Counter(dict.fromkeys(product_ids, 0))
+        #: How often each product's client was told to come again.
+        self.refused: Counter[int] = Counter(dict.fromkeys(product_ids, 0))
         self.statuses: Counter[int] = Counter()
         self.lives = 0
         self._failures: list[BaseException] = []
@@ -62,10 +61,20 @@ class Traffic:
             assert time.monotonic() < until, self.statuses
             time.sleep(0.02)
 
-    def until_all_succeed(self, seconds: float = RECOVERY_SECONDS) -> None:
+    def until_all_succeed(self) -> None:
         """Wait until each client had two more changes acknowledged: the second one was begun meanwhile."""
         before = dict(self.acknowledged)
-        self.until(lambda: all(count >= before[each] + 2 for each, count in self.acknowledged.items()), seconds)
+        self.until(lambda: all(count >= before[each] + 2 for each, count in self.acknowledged.items()))
+
+    def until_all_are_refused(self) -> None:
+        """Wait until each client was refused two more times: no answer to what was sent before is on its way then."""
+        before = dict(self.refused)
+        self.until(lambda: all(count >= before[each] + 2 for each, count in self.refused.items()))
+
+    def add(self, other: Traffic) -> None:
+        """Count what was acknowledged to the clients of another one as well."""
+        with self._counting:
+            self.acknowledged.update(other.acknowledged)
 
     def _run(self, act: Callable[..., None], *arguments: int) -> None:
         try:
@@ -76,7 +85,7 @@ class Traffic:
 
     def _live(self, session: requests.Session) -> None:
         while not self._over.wait(_PAUSE_SECONDS):
-            assert session.get(f"{self.url}/livez", timeout=LIVEZ_SECONDS).status_code == HTTPStatus.OK
+            assert session.get(f"{self.url}/livez", timeout=DEADLINE).status_code == HTTPStatus.OK
             self.lives += 1
 
     def _restock(self, session: requests.Session, product_id: int) -> None:
@@ -91,6 +100,7 @@ class Traffic:
             with self._counting:
                 self.statuses[answer.status_code] += 1
                 self.acknowledged[product_id] += answer.status_code == HTTPStatus.OK
+                self.refused[product_id] += answer.status_code != HTTPStatus.OK
             if answer.status_code == HTTPStatus.OK:
                 return
             # A conflict: the server still works on the request whose answer was lost.

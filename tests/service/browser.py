@@ -33,14 +33,20 @@ _FLAGS = [
 @contextmanager
 def running() -> Iterator[Browser]:
     preflight.require_packages({CHROMIUM: "chromium"})
-    with tempfile.TemporaryDirectory(prefix="inventory-chromium-") as folder, sync_playwright() as playwright:
+    with (
+        # Its crash handler may write there a little longer than it lives itself.
+        tempfile.TemporaryDirectory(prefix="inventory-chromium-", ignore_cleanup_errors=True) as folder,
+        sync_playwright() as playwright,
+    ):
         # A profile of its own in each context, and the browser's own files (crash reports) beside them.
         environment: dict[str, str | float | bool] = {
             "HOME": folder,
             "XDG_CONFIG_HOME": folder,
             "XDG_CACHE_HOME": folder,
         }
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=_FLAGS, env=environment)
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, headless=True, args=_FLAGS, env=environment, timeout=1000 * DEADLINE
+        )
         try:
             yield browser
         finally:

@@ -6,12 +6,14 @@ A process of pytest has one PostgreSQL server, so the names of its databases are
 from __future__ import annotations
 
 import itertools
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.framework import postgresql
 from tests.framework.service_app import prepared_app
 from tests.framework.service_database import copied_file, migrated_file, migrated_template
+from tests.service.rate_windows import MIDDLE
 
 from inventory_service.context import Context, context_of
 
@@ -74,7 +76,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return copied_file(request.getfixturevalue("migrated_sqlite"), tmp_path)
     cluster: Cluster = request.getfixturevalue("cluster")
-    return cluster.url(request.getfixturevalue("migrated_postgresql"))
+    return cluster.patient_url(request.getfixturevalue("migrated_postgresql"))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -83,7 +85,7 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/inventory.db"
     cluster: Cluster = request.getfixturevalue("cluster")
-    return cluster.url(request.getfixturevalue("empty_postgresql"))
+    return cluster.patient_url(request.getfixturevalue("empty_postgresql"))
 
 
 @pytest.fixture
@@ -100,6 +102,12 @@ def context(app: Flask) -> Context:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
+
+
+@pytest.fixture
+def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the clock by which a rate limit counts stand still."""
+    monkeypatch.setattr(time, "time", lambda: MIDDLE)
 
 
 @pytest.fixture

@@ -13,12 +13,14 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, Final
 
 import requests
 from tests.framework.rendered import ROOT
 from tests.framework.server import DEADLINE, serving
+from tests.service.rate_windows import within_one_hour
 
 from inventory_service.server import limits
 from inventory_service.server.listeners import listen
@@ -65,6 +67,10 @@ def peers(address: str) -> dict[str, str]:
 
 def answers(folder: str) -> dict[str, Any]:
     """Return the statuses that each local address gets from a service at all addresses, and its clients in the log."""
+    return within_one_hour(lambda: _answers(tempfile.mkdtemp(dir=folder)))
+
+
+def _answers(folder: str) -> dict[str, Any]:
     with serving(Path(folder) / "log", BIND_ADDRESS="", DATABASE_URL=f"{folder}/i.db", RATE_LIMIT="2/hour") as server:
 
         def ask(host: str, port: int, path: str) -> int:

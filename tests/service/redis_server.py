@@ -23,7 +23,9 @@ class Redis:
     def __init__(self) -> None:
         preflight.require_packages({"redis-server": "redis-server"})
         self.port = free_port()
-        self.url = f"redis://:{PASSWORD}@127.0.0.1:{self.port}/0"
+        # A Redis that is slow on a busy machine is waited for; one that was stopped refuses connections at once.
+        patient = f"socket_timeout={DEADLINE:.0f}&socket_connect_timeout={DEADLINE:.0f}"
+        self.url = f"redis://:{PASSWORD}@127.0.0.1:{self.port}/0?{patient}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

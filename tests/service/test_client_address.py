@@ -114,6 +114,7 @@ def test_connections_of_trusted_proxies(peer, trusted):
         assert is_trusted_proxy(peer, none, through_ingress=through_ingress) is through_ingress
 
 
+@pytest.mark.usefixtures("one_window")
 @pytest.mark.parametrize("port", [PORT, INGRESS_PORT])
 @pytest.mark.parametrize(
     ("peer", "chain"),

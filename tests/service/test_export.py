@@ -140,7 +140,7 @@ _folders = itertools.count(1)
 
 
 @pytest.mark.parametrize(("kind", "content_type"), [("csv", "text/csv"), ("jsonl", "application/x-ndjson")])
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(inventories)
 def test_what_was_exported_can_be_imported(tmp_path, migrated_sqlite, kind, content_type, inventory):
     """Into an empty inventory it makes the same products; into its own it changes nothing."""

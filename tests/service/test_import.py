@@ -203,7 +203,7 @@ def test_one_idempotency_key_imports_once(client, context):
 
 def test_who_creates_a_product_meanwhile_wins(cluster, migrated_postgresql):
     """The import reads which products exist; just before it creates the others, another client does."""
-    with prepared_app(cluster.url(migrated_postgresql)) as app:
+    with prepared_app(cluster.patient_url(migrated_postgresql)) as app:
         client, other = app.test_client(), app.test_client()
         meanwhile = [{"name": "Faster", "sku": "LAMP-2"}]
 

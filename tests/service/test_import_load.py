@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import random
+import signal
+import sqlite3
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +18,10 @@ import psycopg
 import pytest
 import requests
 from sqlalchemy import func, select
+from tests.framework.api import eventually
 from tests.framework.server import DEADLINE, serving
 from tests.framework.service_app import prepared_app
+from tests.framework.service_database import copied_file
 
 from inventory_service.context import context_of
 from inventory_service.db.models import Product, StockMovement
@@ -48,16 +54,10 @@ def imported(server, text, query=""):
 
 
 def test_others_go_on_beside_a_large_import(database_url):
-    """A product of the file and one beside it are restocked without a pause: each is answered, and none is lost.
-
-    On a machine that does other things an import takes long, so that who waits for its locks is more patient here.
-    """
-    patient = (
-        "" if database_url.startswith("sqlite") else "&options=-c%20lock_timeout%3D60s%20-c%20statement_timeout%3D60s"
-    )
-    with prepared_app(database_url + patient) as app:
+    """A product of the file and one beside it are restocked without a pause: each is answered, and none is lost."""
+    with prepared_app(database_url) as app:
         database, over = context_of(app).database, threading.Event()
-        database.turn.patience = DEADLINE
+        database.turn.patience = DEADLINE  # on a machine that does other things an import takes long
         body = {"name": "Beside", "sku": "BESIDE", "stock_level": 0}
         assert app.test_client().post("/api/products", json=body).status_code == 201
         assert sent(app, rows(0)).json["created"] == MAX_ROWS
@@ -126,26 +126,59 @@ def test_previews_at_once_stay_within_their_memory(tmp_path):
         assert most[0] - idle < MEMORY, f"{(most[0] - idle) / 2**20:.0f} MiB"
 
 
-def test_killed_in_the_middle_nothing_is_imported(tmp_path, database_url):
-    with serving(tmp_path / "log", DATABASE_URL=database_url) as server, ThreadPoolExecutor(1) as people:
+@contextlib.contextmanager
+def importing(folder, database_url):
+    """Begin an import; give its server once the import has begun to write."""
+    with serving(folder / "log", DATABASE_URL=database_url) as server, ThreadPoolExecutor(1) as people:
         sent = people.submit(imported, server, rows(0))
         until = time.monotonic() + DEADLINE
-        while not writing(database_url):
+        while not (sent.done() or writing(database_url)):
             assert time.monotonic() < until
-            assert not sent.done(), "the import was over before it was seen"
-        server.process.kill()
-        with pytest.raises(requests.ConnectionError):
-            sent.result(DEADLINE)
+            time.sleep(0.005)  # it writes for less than a second
+        try:
+            yield server, sent
+        finally:
+            server.process.kill()
+
+
+def assert_nothing_is_imported(sent, database_url):
+    with pytest.raises(requests.ConnectionError):
+        sent.result(DEADLINE)
     with prepared_app(database_url) as app, context_of(app).database.reading() as session:
         assert session.scalar(select(func.count()).select_from(Product)) == 0
         assert session.scalar(select(func.count()).select_from(StockMovement)) == 0
 
 
+def test_killed_in_the_middle_nothing_is_imported_on_sqlite(tmp_path, migrated_sqlite):
+    def killed():
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        database_url = copied_file(migrated_sqlite, folder)
+        with importing(folder, database_url) as (server, sent):
+            server.process.send_signal(signal.SIGSTOP)
+            with contextlib.closing(sqlite3.connect(folder / "inventory.db")) as connection:
+                (products,) = connection.execute("SELECT count(*) FROM products").fetchone()
+        if not products:
+            assert_nothing_is_imported(sent, database_url)
+        return not products
+
+    eventually(killed, "an import that was not over when it was seen")
+
+
+def test_killed_in_the_middle_nothing_is_imported_on_postgresql(tmp_path, cluster, migrated_postgresql):
+    database_url = cluster.patient_url(migrated_postgresql)
+    with psycopg.connect(database_url) as other:
+        other.execute("LOCK TABLE stock_movements IN SHARE MODE")  # which the import needs after some of its products
+        with importing(tmp_path, database_url) as (_server, sent):
+            assert not sent.done()
+    assert_nothing_is_imported(sent, database_url)
+
+
 def writing(database_url):
-    """Tell whether an import has begun to write: SQLite's journal has grown, or PostgreSQL says so."""
+    """Tell whether an import has begun to write: SQLite's journal has grown, or it waits for its next table."""
     if database_url.startswith("sqlite"):
         journal = Path(database_url.removeprefix("sqlite:///") + "-wal")
         return journal.exists() and journal.stat().st_size > 2**19
     with psycopg.connect(database_url, autocommit=True) as watch:
-        query = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'INSERT INTO products%'"
+        here = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        query = f"SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'stock_movements'::regclass AND {here}"
         return watch.execute(query).fetchone()[0]

@@ -28,7 +28,7 @@ def test_no_statement_reads_all_products(client, context, product, query):
 def test_nor_does_the_check_of_the_ledgers_foreign_key(cluster, migrated_postgresql):
     """Its plan was made, and kept, when there was one product."""
     read = []
-    with prepared_app(cluster.url(migrated_postgresql), THREADS="3") as app:  # one connection
+    with prepared_app(cluster.patient_url(migrated_postgresql), THREADS="3") as app:  # one connection
         database, client = context_of(app).database, app.test_client()
         client.post("/api/products", json={"name": "First", "sku": "FIRST"})
         with database.writing() as session:

@@ -20,7 +20,7 @@ FREE = "SELECT id FROM products FOR UPDATE SKIP LOCKED"
 @pytest.fixture
 def unordered(cluster, migrated_postgresql):
     cluster.use_no_index(migrated_postgresql)
-    return cluster.url(migrated_postgresql)
+    return cluster.patient_url(migrated_postgresql)
 
 
 @pytest.mark.parametrize(

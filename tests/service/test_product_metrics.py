@@ -299,7 +299,7 @@ def gauge(stock, name="inventory_database_up"):
 
 def test_a_scrape_does_not_wait_for_ever_for_another(cluster, migrated_postgresql):
     """Nor does it report about the database what it could not read."""
-    with prepared_app(cluster.url(migrated_postgresql)) as app:
+    with prepared_app(cluster.patient_url(migrated_postgresql)) as app:
         collector = StockCollector(context_of(app).database, 10)
         exposition = Exposition(CollectorRegistry(), collector, patience=0.01)
 
@@ -325,7 +325,7 @@ def state(samples):
 
 
 def test_a_database_that_goes_and_comes_back(cluster, migrated_postgresql):
-    with prepared_app(cluster.url(migrated_postgresql)) as app:
+    with prepared_app(cluster.patient_url(migrated_postgresql)) as app:
         client = app.test_client()
         product = create(client, "abc", stock_level=4)
         assert state(scrape(client)) == (1, 1, True)

@@ -125,6 +125,7 @@ def test_a_compressed_body(client):
     assert_refused(client.post("/api/products", data=body, headers={"Content-Encoding": "gzip"}), 415)
 
 
+@pytest.mark.usefixtures("one_window")
 def test_the_rate_limit_is_off_unless_set(database_url):
     with prepared_app(database_url, RATE_LIMIT="3/hour") as app:
         client = app.test_client()
@@ -137,6 +138,7 @@ def test_the_rate_limit_is_off_unless_set(database_url):
         assert {client.get(path).status_code for path in ("/livez", "/readyz", "/metrics", "/api/health")} == {200}
 
 
+@pytest.mark.usefixtures("one_window")
 def test_behind_the_ingress_the_rate_counts_the_address_it_forwards_for(database_url):
     with prepared_app(database_url, RATE_LIMIT="1/hour") as app:
         client, ingress = app.test_client(), {"SERVER_PORT": str(context_of(app).settings.ingress_port)}
@@ -153,6 +155,7 @@ def test_behind_the_ingress_the_rate_counts_the_address_it_forwards_for(database
         assert ask("192.0.2.4", {}) == 429  # without an ingress the header is just the client's word
 
 
+@pytest.mark.usefixtures("one_window")
 @pytest.mark.parametrize(
     ("spellings", "other"),
     [

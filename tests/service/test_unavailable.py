@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
+from tests.framework.api import eventually
 from tests.framework.server import DEADLINE
 from tests.framework.service_app import prepared_app
 
@@ -45,7 +46,7 @@ WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databas
 
 @pytest.fixture
 def url(cluster, migrated_postgresql):
-    return cluster.url(migrated_postgresql)
+    return cluster.patient_url(migrated_postgresql)
 
 
 @pytest.fixture
@@ -105,16 +106,29 @@ def test_a_transaction_that_lost_is_done_again(app, url, code, key):
 
 
 def test_a_deadlock_costs_nothing(app, url):
-    lines = [{"product_id": each, "delta": 5} for each in (1, 2)]
+    app.test_client().post("/api/products", json={"name": "x", "sku": "sku-3"})
+    lines = [{"product_id": each, "delta": 5} for each in (1, 2, 3)]
     lock = "SELECT id FROM products WHERE id = %s FOR UPDATE"
-    with psycopg.connect(url) as other, psycopg.connect(url, autocommit=True) as watch, ThreadPoolExecutor() as threads:
+    with (
+        psycopg.connect(url) as between,
+        psycopg.connect(url) as other,
+        psycopg.connect(url, autocommit=True) as watch,
+        ThreadPoolExecutor() as threads,
+    ):
+
+        def wait_for_waiting(number):
+            eventually(lambda: watch.execute(WAITING).fetchone()[0] == number, f"{number} that wait")
+
         other.execute("SET LOCAL deadlock_timeout = '1h'")  # so that it is not the one that is ended
-        other.execute(lock, [2])
+        other.execute(lock, [3])
+        between.execute(lock, [2])
+        # PostgreSQL looks once for a deadlock, a second after a wait began: the last to wait must be the service.
         answer = threads.submit(app.test_client().post, "/api/movements", json={"lines": lines, "reason": "x"})
-        until = time.monotonic() + DEADLINE
-        while not watch.execute(WAITING).fetchone()[0]:
-            assert time.monotonic() < until
-        other.execute(lock, [1])
+        wait_for_waiting(1)
+        locked = threads.submit(other.execute, lock, [1])
+        wait_for_waiting(2)
+        between.rollback()
+        locked.result(DEADLINE)
         other.rollback()
         assert answer.result().status_code == 200
     assert stock(app)[0] == 5

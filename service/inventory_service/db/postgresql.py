@@ -40,11 +40,10 @@ _PINNED: Final = {
 _HURRIED: Final = {"lock_timeout": "250ms"}
 _HURRY_SECONDS: Final = 5.0
 
-#: How long the client waits for the begin of a transaction, and for how much longer than the server for a statement.
-_BEGIN_SECONDS: Final = 3.0
+#: For how much longer than the server the client waits for a statement.
 _MARGIN_SECONDS: Final = 2.0
-#: What libpq is told unless the URL says something else. A dead peer is noticed in about 10 s, with data on its way or
-#: without.
+#: What libpq is told unless the URL says something else. The begin of a transaction is waited for as long as for a
+#: connection. A dead peer is noticed in about 10 s, with data on its way or without.
 _PARAMETERS: Final = {
     "connect_timeout": 3,
     "application_name": "inventory",
@@ -69,7 +68,9 @@ class DeadlineConnection(psycopg.Connection[Any]):
     """
 
     #: Seconds that each answer may take; None: as long as it takes.
-    patience: float | None = _BEGIN_SECONDS
+    patience: float | None = None
+    #: The same for what begins a transaction.
+    begin_patience: float | None = None
 
     def allow(self, seconds: float | None) -> None:
         """Let each answer take a little longer than the server lets a statement take."""
@@ -114,7 +115,7 @@ class TransactionStart:
         generation = record.info.get(_GENERATION)  # None: it was made just now
         if generation not in {None, self._generation}:
             raise DisconnectionError
-        connection.patience = _BEGIN_SECONDS
+        connection.patience = connection.begin_patience
         try:
             connection.execute(self._statement())
         except psycopg.OperationalError as error:
@@ -155,6 +156,7 @@ def new_engine(url: URL, connections: int) -> tuple[Engine, TransactionStart]:
 
 def _connect(_dialect: object, _record: object, arguments: list[Any], parameters: dict[str, Any]) -> DeadlineConnection:
     connection = DeadlineConnection.connect(*arguments, **parameters)
+    connection.patience = connection.begin_patience = max(float(parameters["connect_timeout"]), 0.0) or None
     try:
         (served_by,) = connection.execute("SELECT pg_backend_pid()").fetchone() or (None,)
     except psycopg.Error:

@@ -41,7 +41,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         cluster = request.getfixturevalue("cluster")
         name = f"web_pages_{next(_numbers)}"
         cluster.create(name, request.getfixturevalue("migrated"))
-        url = cluster.url(name)
+        url = cluster.patient_url(name)
     with serving(folder / "log", DATABASE_URL=url, LOAD_SAMPLE_DATA="true") as server:
         yield server
 
