@@ -2,9 +2,7 @@
 
 It goes on beyond that until REQUESTS were answered, however slow the machine is.
 
-Standard library only. A request without an answer, or with another one than 200, is counted as failed; but one that the
-service refuses with 503 and Retry-After, as while its database gets no time on a busy machine, is sent again with the
-same key, as docs/service.md says, and has to be answered then.
+Standard library only. A request without an answer, or with another one than 200, is counted as failed.
 """
 
 from __future__ import annotations
@@ -57,7 +55,6 @@ class Client(threading.Thread):
         self.acknowledged = dict.fromkeys(map(str, PRODUCTS), 0)
         self.times: list[float] = []
         self.unanswered: list[str] = []
-        self.sent_again = 0
 
     def run(self) -> None:
         while not (STOP.exists() and answered() > REQUESTS):
@@ -74,18 +71,16 @@ class Client(threading.Thread):
     def insist(self, method: str, path: str, body: dict | None) -> bool:
         key = str(uuid.uuid4())
         until = time.monotonic() + PATIENCE
-        while (done := self.ask(method, path, body, key)) is not True:
-            if done is False and not INSIST:
+        while not self.ask(method, path, body, key):
+            if not INSIST:
                 return False
             if time.monotonic() > until:
-                self.failed(f"{method} {path}: not answered in {PATIENCE:g} s")
                 self.unanswered.append(self.failures[-1])
                 return False
             time.sleep(0.05)
         return True
 
-    def ask(self, method: str, path: str, body: dict | None, key: str) -> bool | None:
-        """Send a request; None where it was refused for now, and is to be sent again."""
+    def ask(self, method: str, path: str, body: dict | None, key: str) -> bool:
         headers = {"Content-Type": "application/json", "Idempotency-Key": key} if body else {}
         if not self.keeps:
             headers["Connection"] = "close"
@@ -103,9 +98,6 @@ class Client(threading.Thread):
                 return self.ask(method, path, body, key)
             self.failed(f"{method} {path} {'kept' if self.keeps else 'new'} connection: {type(error).__name__} {error}")
             return False
-        if answer.status == 503 and answer.getheader("Retry-After"):
-            self.sent_again += 1
-            return None
         if answer.status != 200:
             self.failed(f"{method} {path}: {answer.status} {text[:200].decode()}")
             return False
@@ -145,7 +137,6 @@ def main() -> None:
         "rate": round(len(times) / (times[-1] - times[0])),
         "gap": round(max(after - before for before, after in itertools.pairwise(times)), 2),
         "failed": len(failures),
-        "sent again": sum(client.sent_again for client in CLIENTS),
         "failures": failures[:20],
         "unanswered": [request for client in CLIENTS for request in client.unanswered],
         "acknowledged": {p: sum(c.acknowledged[p] for c in CLIENTS) for p in map(str, PRODUCTS)},

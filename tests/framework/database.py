@@ -15,8 +15,6 @@ from devcluster.node.network import NODE_ADDRESS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_TRIES = 3
-
 
 def secret(name: str, values: dict[str, str]) -> dict[str, Any]:
     """A Secret as the API server takes it."""
@@ -28,18 +26,10 @@ class Databases:
     """A context manager around one server of the tests' own."""
 
     def __enter__(self) -> Self:
-        for left in reversed(range(_TRIES)):
-            with socket() as probe:
-                probe.bind((NODE_ADDRESS, 0))
-                self._port = int(probe.getsockname()[1])
-            try:
-                self._cluster = postgresql.start(NODE_ADDRESS, self._port)
-            except AssertionError:
-                # While it initialized its folder somebody else may have taken the port: then with another one.
-                if not left:
-                    raise
-            else:
-                break
+        with socket() as probe:
+            probe.bind((NODE_ADDRESS, 0))
+            self._port = int(probe.getsockname()[1])
+        self._cluster = postgresql.start(NODE_ADDRESS, self._port)
         return self
 
     def __exit__(self, *_: object) -> None:
