@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 CLOUDNATIVEPG = Path(__file__).parents[1] / "integration/cloudnativepg-crd.yaml"
 _numbers = itertools.count(1)
+#: More than a cluster that runs needs to say that its node is ready.
+SECONDS_TO_ANSWER = 60.0
 
 
 @pytest.fixture(scope="session")
@@ -38,11 +40,20 @@ def target() -> Target:
 @pytest.fixture(scope="session")
 def cluster(target: Target) -> Kube:
     """The administrator's kubectl; fails where there is no cluster."""
-    try:
-        healthy, said = target.status()
-    except ClusterError as error:
-        healthy, said = False, str(error)
-    if not healthy:
+    seen = []
+
+    def healthy() -> bool:
+        try:
+            seen.append(target.status())
+        except ClusterError as error:
+            seen.append((False, str(error)))
+        return seen[-1][0]
+
+    # One that is there may be slow to answer: all workers begin at once.
+    with suppress(AssertionError):
+        eventually(healthy, "the cluster to answer", SECONDS_TO_ANSWER)
+    well, said = seen[-1]
+    if not well:
         pytest.fail(f"the cluster tests need a running cluster with our images (make cluster-up images): {said}")
     return Kube(target.kubeconfig())
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.cluster.notifications import Notifications
+from tests.cluster.notifications import Notifications, Peer
 from tests.framework.api import condition, eventually, stack
 from tests.framework.database import secret
 from tests.framework.receivers import Mails, Posts
@@ -135,7 +135,11 @@ def test_a_new_url_is_used_without_a_restart(notifications, kubectl) -> None:
     notifications.webhook(HOOK, "Rotated", "webhook")
     after = notifications.peers()
     assert [peer.pod["metadata"]["uid"] for peer in after] == [peer.pod["metadata"]["uid"] for peer in before]
-    assert not [peer for peer in after if peer.pod["status"]["containerStatuses"][0]["restartCount"]]
+    assert [restarts(peer) for peer in after] == [restarts(peer) for peer in before]
+
+
+def restarts(peer: Peer) -> int:
+    return int(peer.pod["status"]["containerStatuses"][0]["restartCount"])
 
 
 def test_the_loss_of_a_peer_loses_no_alert(notifications) -> None:
@@ -162,7 +166,14 @@ def test_no_secret_is_anywhere_but_in_its_secret(notifications, kubectl) -> None
         for text in (PASSWORD, *map(notifications.posts.url, (SLACK, HOOK, BEAT)))
     ]
     inside = kubectl.inside(notifications.namespace)
-    kinds = set(kubectl("api-resources", "--namespaced", "--verbs=list", "-o", "name").split()) - {"secrets"}
+
+    def listed() -> set[str]:
+        found = kubectl.run("api-resources", "--namespaced", "--verbs=list", "-o", "name", check=False)
+        # Another worker adds CloudNativePG's kinds, which this stack has none of, and takes them away at any time.
+        kept = {kind for kind in found.stdout.split() if not kind.endswith(".postgresql.cnpg.io")}
+        return kept - {"secrets"} if found.returncode == 0 else set()
+
+    kinds = eventually(listed, "all kinds")
     assert {"configmaps", "deployments.apps", "events", "pods", "inventorystacks.inventorystack.dev"} <= kinds
     seen = {kind: inside("get", kind, "-o", "yaml") for kind in sorted(kinds)}
     seen["the operator's log"] = kubectl("-n", NAMESPACE, "logs", f"deployment/{DEPLOYMENT}", "--tail=-1")
@@ -180,7 +191,7 @@ def test_no_secret_is_anywhere_but_in_its_secret(notifications, kubectl) -> None
 
 def test_the_end_is_sent_and_each_message_was_sent_once(notifications) -> None:
     """It is the last test: two peers have had minutes to tell something twice."""
-    (mug,) = notifications.service.get("api/products")["products"]
+    (mug,) = notifications.service.read("api/products")["products"]
     assert notifications.service.request("POST", f"api/products/{mug['id']}/restock", {"quantity": 500}).ok
     resolved = notifications.slack(NEXT, OUT_OF_STOCK, "RESOLVED").attachment
     assert resolved["color"] == "good"

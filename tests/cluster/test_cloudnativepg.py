@@ -6,7 +6,7 @@ import pytest
 from tests.framework.api import condition, eventually, stack
 from tests.framework.database import secret
 from tests.framework.prometheus import Part
-from tests.framework.stacks import NO_GRAFANA, is_ready, pods
+from tests.framework.stacks import NO_GRAFANA, is_ready, is_replaced, pods, ready
 
 pytestmark = pytest.mark.xdist_group("examples")
 
@@ -30,13 +30,18 @@ def test_a_stack_waits_for_its_database_and_then_serves_on_it(
         eventually(waits, "the stack to wait for its database")
         assert api.get("Cluster", namespace, "shop-database")["spec"] == {"instances": 1, "storage": {"size": "2Gi"}}
         service = Part(api, namespace, "shop-inventory", 5000)
-        assert service.get("api/products")["success"], "the pod of before serves on"
+        assert service.read("api/products")["success"], "the pod of before serves on"
         assert [pod["metadata"]["uid"] for pod in pods(api, namespace, "shop", "service")] == [old["metadata"]["uid"]]
 
         api.create(secret("shop-database-app", {"uri": url}), namespace)
-        eventually(lambda: is_ready(api, namespace), "the stack to be Ready on PostgreSQL")
-        found = condition(api.get("InventoryStack", namespace, "shop"), "DatabaseAvailable")
-        assert (found["status"], found["message"]) == ("True", "CloudNativePG: 2 of 2 service pods reach it")
+        eventually(lambda: is_replaced(api, namespace, "service", [old["metadata"]["uid"]]), "pods on PostgreSQL")
+
+        def reached() -> bool:
+            found = condition(ready(api, namespace), "DatabaseAvailable")
+            told = (found.get("status"), found.get("message"))
+            return told == ("True", "CloudNativePG: 2 of 2 service pods reach it")
+
+        eventually(reached, "the stack to be Ready on PostgreSQL")
         assert service.request("POST", "api/products", {"name": "A", "sku": "FIRST-1"}).status_code == 201
         assert postgresql.count(namespace, "products") == 1
         assert api.get("PersistentVolumeClaim", namespace, "shop-inventory"), "the volume of before is kept"
@@ -46,4 +51,4 @@ def test_a_stack_waits_for_its_database_and_then_serves_on_it(
         assert api.get("Cluster", namespace, "shop-database"), "Retain"
         api.apply(stack(spec=OURS), namespace)
         eventually(lambda: is_ready(api, namespace), "a new stack to be Ready on the old database")
-        assert [product["sku"] for product in service.get("api/products")["products"]] == ["FIRST-1"]
+        assert [product["sku"] for product in service.read("api/products")["products"]] == ["FIRST-1"]

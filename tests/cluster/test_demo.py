@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.framework import registry as registries
+from tests.framework.api import PATIENCE
 
 from devcluster.build.binaries import binary
 from devcluster.images import archive, nodeimages, registry
@@ -54,12 +55,12 @@ def ctr(*words: str) -> str:
 def test_an_image_can_be_had_from_the_node_and_from_its_registry(image: str) -> None:
     repository, _, _ = image.rpartition(":")
     assert nodeimages.has(image)
-    assert registry.missing_reason(image) == ""
-    assert registry.missing_reason(f"{repository}:2") == "not found"
+    assert registry.missing_reason(image, PATIENCE) == ""
+    assert registry.missing_reason(f"{repository}:2", PATIENCE) == "not found"
 
     ctr("images", "push", image)
     nodeimages.drop(image)
-    assert registry.missing_reason(image) == ""
+    assert registry.missing_reason(image, PATIENCE) == ""
     assert not nodeimages.has(image), "asked for, not pulled"
 
 
@@ -67,7 +68,7 @@ def test_a_registry_that_is_not_there_says_so(image: str) -> None:
     port = image.partition("/")[0].rpartition(":")[2]
     nodeimages.drop(image)
     elsewhere = image.replace(f":{port}/", ":1/")
-    assert registry.missing_reason(elsewhere).endswith("connect: connection refused")
+    assert registry.missing_reason(elsewhere, PATIENCE).endswith("connect: connection refused")
 
 
 def test_a_registry_that_never_answers_is_not_waited_for(cluster: Kube) -> None:

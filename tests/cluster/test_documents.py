@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from tests.framework.api import eventually
 from tests.framework.documents import CLUSTER, shell_blocks
 from tests.framework.stacks import NO_GRAFANA, is_ready, pods
 from tests.framework.terminal import Terminal
@@ -53,4 +54,4 @@ def test_the_commands_of_a_page_work(page: str, terminal: Terminal, api: Api) ->
 
 
 def test_after_all_of_them_the_stack_is_ready(terminal: Terminal, api: Api) -> None:
-    assert is_ready(api, terminal.namespace)
+    eventually(lambda: is_ready(api, terminal.namespace), "the stack to be Ready")

@@ -107,18 +107,20 @@ def test_a_pod_that_says_so_joins(api, shop, prometheus) -> None:
     pod["metadata"]["annotations"] = {"prometheus.io/scrape": "true", "prometheus.io/port": "8000"}
     api.create(pod, shop)
     eventually(lambda: prometheus.values("till_receipts_total", "pod") == {"till": 3.0}, "its series")
-    assert prometheus.values("till_receipts_total", "job") == {"annotated": 3.0}
+    eventually(lambda: prometheus.values("till_receipts_total", "job") == {"annotated": 3.0}, "its job")
 
 
 def test_a_bad_rule_is_named_and_prometheus_goes_on_with_the_last_good_one(api, shop, storage, prometheus) -> None:
     api.apply(files(storage.target, RULES.replace("warehouse_pallets", "sum(")), shop)
     stalled = eventually(
-        lambda: (s := condition(api.get("InventoryStack", shop, "shop"), "Stalled"))["status"] == "True" and s,
+        lambda: (s := condition(api.get("InventoryStack", shop, "shop"), "Stalled")).get("status") == "True" and s,
         "the refusal",
     )
     assert "spec.prometheus.additionalRules[0]: ConfigMap team, key rules.yml" in stalled["message"]
-    assert prometheus.values("team:pallets", "job") == {"warehouse": 7.0}
-    assert prometheus.values("prometheus_config_last_reload_successful", "job") == {"prometheus": 1.0}
+    # Where a busy machine answers a scrape too late, the series are gone until the next one.
+    eventually(lambda: prometheus.values("team:pallets", "job") == {"warehouse": 7.0}, "the last good rule")
+    reloaded = "prometheus_config_last_reload_successful", "job"
+    eventually(lambda: prometheus.values(*reloaded) == {"prometheus": 1.0}, "no failed reload")
     api.apply(files(storage.target, RULES.replace("warehouse_pallets", "2 * warehouse_pallets")), shop)
     eventually(lambda: prometheus.values("team:pallets", "job") == {"warehouse": 14.0}, "the better rule")
     eventually(lambda: is_ready(api, shop), "the stack to be Ready again")

@@ -34,6 +34,10 @@ STOCK = 1000
 REQUESTS = 1000
 REVISION = "SELECT version_num FROM alembic_version"
 ASK_SQLITE = f"import sqlite3; print(*sqlite3.connect('/data/inventory.db').execute('{REVISION}'))"
+#: Parameters of the URL: a database that gets no time for some seconds is waited for, and no reason for a 503.
+PATIENT = "?connect_timeout=60&options=" + "%20".join(
+    f"-c%20{limit}%3D60s" for limit in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+)
 Object = dict[str, Any]
 
 
@@ -114,14 +118,14 @@ class Shop:
     def end(self) -> Object:
         """Stop the clients; return what became of their requests."""
         self.kubectl("exec", "job/load", "--", "touch", "/tmp/stop")
-        done = self.kubectl.run("wait", "--for=condition=Complete", "job/load", "--timeout=300s", check=False)
+        done = self.kubectl.run("wait", "--for=condition=Complete", "job/load", "--timeout=600s", check=False)
         assert done.returncode == 0, f"{done.stderr}\n{self.log()}\n{self.kubectl.run('describe', 'job/load').stdout}"
         found: Object = json.loads(self.log().splitlines()[-1])
         log.info("%s", found)
         return found
 
     def stocks(self) -> dict[str, int]:
-        found = self.part.get("api/products")["products"]
+        found = self.part.read("api/products")["products"]
         return {str(product["id"]): product["stock_level"] for product in found}
 
 
@@ -131,7 +135,7 @@ def expected(result: Object) -> dict[str, int]:
 
 def test_on_postgresql_no_request_fails(api, kubectl, installed, new_namespace, postgresql, next_image) -> None:
     with new_namespace("rolling") as namespace, postgresql.database(namespace) as url:
-        api.create(secret("db", {"url": url}), namespace)
+        api.create(secret("db", {"url": url + PATIENT}), namespace)
         shop = Shop(
             api,
             kubectl,

@@ -7,7 +7,7 @@ import time
 import pytest
 from tests.framework.api import eventually, stack
 from tests.framework.prometheus import Part, Prometheus
-from tests.framework.stacks import NO_GRAFANA, is_ready, pods
+from tests.framework.stacks import NO_GRAFANA, is_ready, is_replaced, pods
 
 pytestmark = pytest.mark.xdist_group("stack")
 
@@ -35,14 +35,19 @@ def prometheus(api, shop) -> Prometheus:
 
 def test_kubectl_wait_and_get_and_describe_read_well(shop, kubectl) -> None:
     kubectl("-n", shop, "wait", "--for=condition=Ready", "invstack/shop", "--timeout=300s")
-    header, row = kubectl("-n", shop, "get", "invstack", "shop", "-o", "wide").splitlines()
+
+    # A pod may miss a probe on a busy machine, and the stack is not Ready for that moment.
+    def rows() -> list[str]:
+        lines = kubectl("-n", shop, "get", "invstack", "shop", "-o", "wide").splitlines()
+        return lines if lines[1].split()[:3] == ["shop", "True", "Available"] else []
+
+    header, row = eventually(rows, "the row of a Ready stack")
     assert header.split()[:4] == ["NAME", "READY", "REASON", "AGE"]
-    assert row.split()[:3] == ["shop", "True", "Available"]
     assert "inventory-service:" in row
     assert f"http://shop-prometheus.{shop}.svc:9090" in row
-    assert "every component is available" in kubectl("-n", shop, "describe", "invstack", "shop")
     # The Event of the transition follows the status.
-    eventually(lambda: "Ready is True" in kubectl("-n", shop, "describe", "invstack", "shop"), "the Event")
+    for words in ("every component is available", "Ready is True"):
+        eventually(lambda words=words: words in kubectl("-n", shop, "describe", "invstack", "shop"), words)
 
 
 def test_explain_reads_well(kubectl) -> None:
@@ -54,25 +59,26 @@ def test_explain_reads_well(kubectl) -> None:
 def test_every_service_pod_is_scraped(api, shop, prometheus) -> None:
     wanted = {pod["metadata"]["name"]: 1.0 for pod in pods(api, shop, "shop", "service")}
     assert wanted
-    found = eventually(lambda: prometheus.values('up{job="service"} == 1', "pod"), "an `up` target")
-    assert found == wanted
+    eventually(lambda: prometheus.values('up{job="service"}', "pod") == wanted, "an `up` target")
     assert eventually(lambda: prometheus.query('up{job=~"prometheus|alertmanager"} == 1'), "the others")
-    assert not prometheus.query("up == 0")
+    # A scrape that a busy machine answers late is followed by a good one.
+    eventually(lambda: prometheus.query("up") and not prometheus.query("up == 0"), "no target to be down")
 
 
 def test_stock_in_prometheus_agrees_with_the_api(prometheus, service) -> None:
-    products = service.get("api/products")["products"]
+    products = service.read("api/products")["products"]
     assert len(products) >= 5, "sample products"
     first = products[0]
     answer = service.request("POST", f"api/products/{first['id']}/restock", {"quantity": 7})
     assert answer.status_code == 200, answer.text
 
     def agrees() -> bool:
-        truth = {p["sku"]: float(p["stock_level"]) for p in service.get("api/products")["products"]}
+        truth = {p["sku"]: float(p["stock_level"]) for p in service.read("api/products")["products"]}
         return prometheus.values("product_stock_level", "sku") == truth
 
     eventually(agrees, "the stock levels to agree")
-    assert prometheus.values("restock_operations_total", "product_id")[str(first["id"])] >= 1
+    restocks = "restock_operations_total", "product_id"
+    eventually(lambda: prometheus.values(*restocks).get(str(first["id"]), 0) >= 1, "the restock to be counted")
 
 
 def test_cpu_and_memory_of_every_pod_are_there_and_of_no_other(api, shop, prometheus) -> None:
@@ -83,9 +89,10 @@ def test_cpu_and_memory_of_every_pod_are_there_and_of_no_other(api, shop, promet
     }
     for metric in ("container_cpu_usage_seconds_total", "container_memory_working_set_bytes"):
         eventually(lambda metric=metric: set(prometheus.values(metric, "pod")) >= wanted, f"{metric} of {wanted}")
-    every = set(prometheus.values('{job="cadvisor", __name__=~"container_.+"}', "pod"))
+    every = eventually(lambda: set(prometheus.values('{job="cadvisor", __name__=~"container_.+"}', "pod")), "series")
     assert {pod for pod in every if not pod.startswith("shop-")} == set()
-    assert set(prometheus.values('container_memory_working_set_bytes{container!=""}', "namespace")) == {shop}
+    memory = 'container_memory_working_set_bytes{container!=""}'
+    assert eventually(lambda: set(prometheus.values(memory, "namespace")), "the memory") == {shop}
 
 
 def test_history_survives_a_restart_of_prometheus(api, shop, prometheus) -> None:
@@ -93,12 +100,7 @@ def test_history_survives_a_restart_of_prometheus(api, shop, prometheus) -> None
     eventually(lambda: prometheus.query("up"), "samples")
     (old,) = pods(api, shop, "shop", "prometheus")
     api.delete("Pod", shop, old["metadata"]["name"])
-
-    def restarted() -> bool:
-        live = pods(api, shop, "shop", "prometheus")
-        return [p["metadata"]["uid"] for p in live] != [old["metadata"]["uid"]] and is_ready(api, shop)
-
-    eventually(restarted, "another Prometheus pod")
+    eventually(lambda: is_replaced(api, shop, "prometheus", [old["metadata"]["uid"]]), "another Prometheus pod")
     before = str(since)
 
     def history() -> list:
@@ -143,13 +145,8 @@ def test_a_deleted_pod_loses_no_product(api, shop, service) -> None:
     assert made.status_code == 201, made.text
     (pod,) = pods(api, shop, "shop", "service")
     api.delete("Pod", shop, pod["metadata"]["name"])
-
-    def back() -> bool:
-        live = [p["metadata"]["name"] for p in api.list("Pod", shop) if "-inventory-" in p["metadata"]["name"]]
-        return live != [] and pod["metadata"]["name"] not in live and is_ready(api, shop)
-
-    eventually(back, "another pod of the service")
-    kept = [p for p in service.get("api/products")["products"] if p["sku"] == "KEPT-1"]
+    eventually(lambda: is_replaced(api, shop, "service", [pod["metadata"]["uid"]]), "another pod of the service")
+    kept = [p for p in service.read("api/products")["products"] if p["sku"] == "KEPT-1"]
     assert kept[0]["stock_level"] == 3
     assert service.request("DELETE", f"api/products/{kept[0]['id']}").status_code == 200
     eventually(lambda: is_ready(api, shop), "the stack to be Ready")
@@ -168,4 +165,4 @@ def test_a_deleted_stack_leaves_its_volumes_and_a_new_one_finds_them(api, instal
         assert claims == {"shop-inventory", "shop-prometheus", "shop-alertmanager"}
         api.apply(stack(spec={**NO_GRAFANA, "containerMetrics": "none"}), namespace)
         eventually(lambda: is_ready(api, namespace), "the new stack to be Ready")
-        assert [p["sku"] for p in service.get("api/products")["products"]] == ["OLD-1"]
+        assert [p["sku"] for p in service.read("api/products")["products"]] == ["OLD-1"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 from contextlib import contextmanager
 from functools import cache
-from socket import socket
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -17,6 +16,7 @@ from tests.framework import processes
 from tests.framework.api import PATIENCE, eventually
 from tests.framework.configurations import parsed
 from tests.framework.rendered import ROOT, rendered, stack
+from tests.framework.server import free_port
 
 from devcluster.build.binaries import binary
 
@@ -95,9 +95,7 @@ def running(objects: Objects, folder: Path, **settings: str) -> Iterator[Running
     """Start Alertmanager with what was rendered, alone, and end it; `settings` are global ones, for the test only."""
     file = written(objects, folder)
     file.write_text(file.read_text() + yaml.safe_dump({"global": settings}))
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     command = [
         str(binary("alertmanager")),
         f"--config.file={file}",

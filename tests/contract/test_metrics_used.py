@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from socket import socket
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -17,6 +16,7 @@ from tests.framework import processes
 from tests.framework.api import PATIENCE, eventually
 from tests.framework.configurations import config_map, scrape_jobs
 from tests.framework.rendered import sets
+from tests.framework.server import free_port
 
 from devcluster.build.binaries import binary
 from inventory_service.telemetry.request_metrics import RequestMetrics, new_registry
@@ -98,9 +98,7 @@ def test_prometheus_exports_it(tmp_path: Path) -> None:
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": ["127.0.0.1:1"]}]}]},
     }
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     command = [
         str(binary("prometheus")),
         f"--config.file={tmp_path}/prometheus.yml",

@@ -47,6 +47,13 @@ def test_the_service_monitor_selects_the_service_and_its_port() -> None:
     assert load("monitoring/kustomization.yaml")["namespace"] == cluster_wide["namespace"]
 
 
+def test_a_probe_waits_longer_than_a_busy_node_takes() -> None:
+    """Kubernetes' own second would end an operator that only gets little time."""
+    (container,) = load("base/deployment.yaml")["spec"]["template"]["spec"]["containers"]
+    waits = {name: probe["timeoutSeconds"] for name, probe in container.items() if name.endswith("Probe")}
+    assert waits == {"startupProbe": 3, "livenessProbe": 5, "readinessProbe": 3}
+
+
 def test_what_judges_files_has_room_for_them() -> None:
     pod = load("base/deployment.yaml")["spec"]["template"]["spec"]
     (container,) = pod["containers"]

@@ -33,7 +33,10 @@ def checker() -> ConfigChecker:
 
 async def judged(checker: ConfigChecker, kind: FileKind, text: str, namespace: str = "hostile") -> Judgement:
     async with asyncio.timeout(DEADLINE):
-        return await checker.judge(namespace, kind.check, kind.tool, text)
+        # Else the program got no time for a minute, which says nothing about the file: the operator tries again.
+        while not (found := await checker.judge(namespace, kind.check, kind.tool, text)).final:
+            pass
+    return found
 
 
 def rule(expr: str) -> str:
@@ -81,12 +84,9 @@ async def test_a_good_rule_does_not_wait_for_many_slow_ones_of_another_namespace
     slow = [asyncio.create_task(judged(checker, RULES, rule("1+" * 100_000 + str(number)))) for number in range(20)]
     # Until one of them has the turn of its namespace.
     await asyncio.sleep(0)
-    done, _ = await asyncio.wait(
-        [good := asyncio.create_task(judged(checker, RULES, GOOD, "other")), *slow],
-        return_when=asyncio.FIRST_COMPLETED,
-    )
-    assert good in done
-    assert good.result().problem is None
+    assert (await judged(checker, RULES, GOOD, "other")).problem is None
+    # One of them has its turn meanwhile, and on a busy machine it may end first; the others have none.
+    assert sum(task.done() for task in slow) < len(slow) // 4
     for task in slow:
         task.cancel()
     await asyncio.wait(slow)

@@ -13,7 +13,7 @@ import requests
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 Object = dict[str, Any]
@@ -63,14 +63,21 @@ class Api:
         self._session.cert = (_file(kubeconfig, user, "client-certificate"), _file(kubeconfig, user, "client-key"))
 
     def request(
-        self, method: str, path: str, body: Any = None, content_type: str = "application/json", **query: str
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        content_type: str = "application/json",
+        *,
+        headers: Mapping[str, str] | None = None,
+        **query: str,
     ) -> requests.Response:
         return self._session.request(
             method,
             f"{self.server}/{path}",
             params=query,
             data=None if body is None else json.dumps(body),
-            headers={"Content-Type": content_type},
+            headers={"Content-Type": content_type, **(headers or {})},
             timeout=PATIENCE,
         )
 

@@ -9,8 +9,13 @@ Object = dict[str, Any]
 IMAGE = "registry.example.com/i:1"
 
 
+def clock() -> datetime:
+    """The time, which a test may let stand still."""
+    return datetime.now(UTC)
+
+
 def ago(seconds: float) -> str:
-    return (datetime.now(UTC) - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (clock() - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def condition_of(kind: str, status: str, reason: str = "", message: str = "", since: float = 300) -> Object:

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
+from tests.framework.api import PATIENCE
 from tests.framework.webserver import Request, Response, WebServer
 
 if TYPE_CHECKING:
+    from asyncio import AbstractServer
+    from collections.abc import Awaitable
     from email.message import EmailMessage
 
     from aiosmtpd.smtp import Envelope, LoginPassword, Session
@@ -74,16 +77,16 @@ class Mails:
     """A context manager around an SMTP server that takes mail from one account only."""
 
     def __init__(self, address: str, account: str, password: str) -> None:
-        with socket() as probe:
-            probe.bind((address, 0))
-            self.smarthost = f"{address}:{probe.getsockname()[1]}"
+        self._socket = socket()
+        self._socket.bind((address, 0))
+        self.smarthost = f"{address}:{self._socket.getsockname()[1]}"
         self.kept: list[Mail] = []
         self.refused = 0
         self._account = (account.encode(), password.encode())
 
     def __enter__(self) -> Self:
         host, port = self.smarthost.split(":")
-        self._controller = _Controller(self, hostname=host, port=int(port))
+        self._controller = _Controller(self._socket, self, hostname=host, port=int(port), ready_timeout=PATIENCE)
         self._controller.start()
         return self
 
@@ -116,6 +119,14 @@ class _Server(SMTP):
 
 
 class _Controller(Controller):
+    def __init__(self, bound: socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._bound = bound
+
+    def _create_server(self) -> Awaitable[AbstractServer]:
+        """Listen at the socket that has the port: nobody else takes it meanwhile."""
+        return self.loop.create_server(self._factory_invoker, sock=self._bound)
+
     def factory(self) -> SMTP:
         """Offer LOGIN only: Go's library sends PLAIN through TLS or not at all."""
         return _Server(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import requests
 from tests.framework import processes
 from tests.framework.api import eventually
+from tests.framework.server import free_port
 
 from devcluster import preflight
 
@@ -27,9 +27,7 @@ http: {addr: "127.0.0.1:%d"}
 def running(folder: Path) -> Iterator[str]:
     """Run a registry that keeps its images in `folder`; yields its address, which the node reaches, too."""
     preflight.require_packages({"docker-registry": "docker-registry"})
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     config = folder / "config.yaml"
     config.write_text(CONFIG % (folder / "data", port))
     with (
@@ -43,5 +41,5 @@ def running(folder: Path) -> Iterator[str]:
 def _answers(port: int) -> bool:
     try:
         return requests.get(f"http://127.0.0.1:{port}/v2/", timeout=60).ok
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False

@@ -46,6 +46,8 @@ FILES = {
 }
 #: A container that never ended before has no earlier log: kubectl says so, and the reader knows.
 NO_EARLIER_LOG = "previous terminated container"
+#: What the service answers with 503, as on a machine that gives its database no time; a reader does what it says.
+NOT_NOW = "temporarily unavailable; retry in a few seconds"
 _COPIED = ("crds", "examples", "operator/deploy")
 _SERVICE = re.compile(r"python -m inventory_service$")
 _FORWARD = re.compile(r"(port-forward \S+) (\d+)$")
@@ -109,7 +111,21 @@ class Terminal:
                 f"PORT={self._free('5000')} INGRESS_PORT={free_port()} PROBE_PORT={free_port()} {command}",
                 "5000",
             )
-        done = subprocess.run(
+        done = self._ended(command)
+        deadline = time.monotonic() + SECONDS_TO_ANSWER
+        while done.returncode and NOT_NOW in done.stdout and time.monotonic() < deadline:
+            time.sleep(2)  # as it says
+            done = self._ended(command)
+        no_log = "--previous" in command and NO_EARLIER_LOG in done.stdout
+        # The API server drops a field that it does not know, and kubectl only warns of it.
+        dropped = "Warning: unknown field" in done.stdout
+        assert (done.returncode == 0 and not dropped) or no_log, _report(
+            where, written, command, f"{done.returncode}", done.stdout
+        )
+        return done.stdout
+
+    def _ended(self, command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             ["bash", "-c", PRELUDE + command],
             **self._surroundings(),
             input=STDIN,
@@ -119,13 +135,6 @@ class Terminal:
             timeout=SECONDS,
             check=False,
         )
-        no_log = "--previous" in command and NO_EARLIER_LOG in done.stdout
-        # The API server drops a field that it does not know, and kubectl only warns of it.
-        dropped = "Warning: unknown field" in done.stdout
-        assert (done.returncode == 0 and not dropped) or no_log, _report(
-            where, written, command, f"{done.returncode}", done.stdout
-        )
-        return done.stdout
 
     def _rewritten(self, command: str) -> str:
         command = re.sub(r"\s+#\s.*$", "", command).strip()

@@ -11,6 +11,7 @@ from tests.unit.prometheus_stub import Stub, answering
 from dashboards.preview.client import Client
 from inventory_operator.cache.store import Store
 from inventory_operator.controller.applier import Applier
+from inventory_operator.controller.write_guard import WriteGuard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,8 @@ def store() -> Store:
 
 @pytest.fixture
 def applier(cluster: FaultyCluster, store: Store) -> Applier:
-    return Applier(cluster, store)  # type: ignore[arg-type]
+    """One for which no time goes by: no pause is over before the test is."""
+    return Applier(cluster, store, guard=WriteGuard(clock=lambda: 1000.0))  # type: ignore[arg-type]
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

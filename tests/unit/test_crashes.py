@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.framework import pod_states
 from tests.framework.pod_states import ago, condition_of, container, ended, pod_status, running, waiting
 
 from inventory_operator.status import pods
@@ -20,7 +21,10 @@ def pod(*containers: Object, **more: Any) -> Object:
 
 
 @pytest.fixture
-def now() -> str:
+def now(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The time, which stands still: all times of a test are told from the same moment."""
+    moment = pod_states.clock()
+    monkeypatch.setattr(pod_states, "clock", lambda: moment)
     return ago(0)
 
 

@@ -21,9 +21,9 @@ async def stubborn():
             await asyncio.sleep(3600)
 
 async def main():
-    ending = Ending(forced_after=0.2)
+    ending = Ending(forced_after={seconds})
     ending.take_signals()
-    {}
+    {work}
     print("running", flush=True)
     await ending.stop.wait()
     print("asked to stop", flush=True)
@@ -33,16 +33,16 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize(
-    ("work", "number", "code"),
+    ("work", "number", "seconds", "code"),
     [
-        ("", signal.SIGTERM, 0),
-        ("", signal.SIGINT, 0),
-        ("task = asyncio.create_task(stubborn())", signal.SIGTERM, 4),
+        ("", signal.SIGTERM, PATIENCE, 0),
+        ("", signal.SIGINT, PATIENCE, 0),
+        ("task = asyncio.create_task(stubborn())", signal.SIGTERM, 0.2, 4),
     ],
     ids=["in order", "Ctrl-C", "by force"],
 )
-def test_a_signal_ends_the_process(work: str, number: signal.Signals, code: int) -> None:
-    command = [sys.executable, "-c", PROGRAM.format(work)]
+def test_a_signal_ends_the_process(work: str, number: signal.Signals, seconds: float, code: int) -> None:
+    command = [sys.executable, "-c", PROGRAM.format(work=work, seconds=seconds)]
     with processes.running(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "running\n"
         process.send_signal(number)

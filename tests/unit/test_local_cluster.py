@@ -18,7 +18,7 @@ from devcluster.errors import RefusedError
 from devcluster.images import archive, ownimages, standins
 from devcluster.images.ownimages import OPERATOR, OWN, SERVICE
 from devcluster.kubectl import wait_until
-from devcluster.node import network, servers
+from devcluster.node import network, onenode, servers
 from devcluster.paths import REPO
 
 
@@ -146,13 +146,35 @@ class TestRules:
         assert network.undo_rules(network.undo_rules("*nat\n:INPUT ACCEPT [0:0]\nCOMMIT\n")) == ""
 
 
+class TestHealth:
+    def test_a_node_that_gets_no_time_is_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        answers = iter([False, False, True])
+        monkeypatch.setattr(onenode, "_POLL_SECONDS", 0)
+        monkeypatch.setattr(onenode, "_all_run", lambda: True)
+        monkeypatch.setattr(onenode, "_node_is_ready", answers.__next__)
+        assert onenode._becomes_healthy()
+        assert not list(answers), "and no longer than until it is ready"
+
+    def test_a_node_that_is_never_ready_is_given_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(onenode, "_SLOW_SECONDS", 0)
+        monkeypatch.setattr(onenode, "_POLL_SECONDS", 0)
+        monkeypatch.setattr(onenode, "_all_run", lambda: True)
+        monkeypatch.setattr(onenode, "_node_is_ready", lambda: False)
+        assert not onenode._becomes_healthy()
+
+    def test_without_its_programs_there_is_nothing_to_wait_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(onenode, "_all_run", lambda: False)
+        monkeypatch.setattr(onenode, "_node_is_ready", None)
+        assert not onenode._becomes_healthy()
+
+
 class TestServers:
     def test_a_process_is_ours_by_program_and_folder(self, tmp_path: Path) -> None:
         ours, others = tmp_path / "ours", tmp_path / "others"
         program = Path(sys.executable).name
-        command = [sys.executable, "-c", "import time; time.sleep(60)", f"{ours}/x"]
+        command = [sys.executable, "-c", "import time; time.sleep(600)", f"{ours}/x"]
         with processes.ending(servers.start_bound(command, tmp_path / "log")) as process:
-            wait_until(lambda: bool(servers.find([program], [ours])), "the process to be found", 60)
+            wait_until(lambda: bool(servers.find([program], [ours])), "the process to be found", 300)
             assert servers.find([program], [others]) == []
             assert servers.find(["etcd"], [ours]) == []
             found = servers.find([program], [ours])

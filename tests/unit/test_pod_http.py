@@ -149,24 +149,24 @@ async def sending(first: bytes, again: bytes = b"") -> AsyncIterator[int]:
 
 
 @pytest.mark.parametrize(
-    ("first", "again", "words"),
+    ("first", "again", "seconds", "words"),
     [
-        (b"", b"", "closed the connection before its answer was complete"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", b"", "closed the connection before"),
-        (b"220 a mail server\r\n", b"", "did not answer in HTTP"),
-        (b"HTTP/1.1 200 OK\r\n", b"A: " + b"a" * 1_000 + b"\r\n", "did not answer in HTTP"),
-        (b"HTTP/1.1 200 OK\r\nA: ", b"a" * 65_536, "did not answer in HTTP"),
-        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000, "did not answer completely"),
-        (CHUNKED, b"f" * 65_536, "closed|did not"),
-        (CHUNKED, b"1;" + b"e" * 65_536, "closed|did not"),
+        (b"", b"", PATIENCE, "closed the connection before its answer was complete"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", b"", PATIENCE, "closed the connection before"),
+        (b"220 a mail server\r\n", b"", PATIENCE, "did not answer in HTTP"),
+        (b"HTTP/1.1 200 OK\r\n", b"A: " + b"a" * 1_000 + b"\r\n", PATIENCE, "did not answer in HTTP"),
+        (b"HTTP/1.1 200 OK\r\nA: ", b"a" * 65_536, PATIENCE, "did not answer in HTTP"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000, 1.0, "did not answer completely"),
+        (CHUNKED, b"f" * 65_536, 1.0, "closed|did not"),
+        (CHUNKED, b"1;" + b"e" * 65_536, 1.0, "closed|did not"),
     ],
     ids=["nothing", "short", "no-http", "headers", "header", "informational", "chunk-size", "chunk-extension"],
 )
-async def test_what_is_no_answer_costs_little(first: bytes, again: bytes, words: str) -> None:
+async def test_what_is_no_answer_costs_little(first: bytes, again: bytes, seconds: float, words: str) -> None:
     with bounded_memory():
         async with sending(first, again) as port:
             with pytest.raises(PodRequestError, match=words):
-                await asked(PodClient(1.0), port)
+                await asked(PodClient(seconds), port)
 
 
 async def test_an_unreachable_pod_and_one_without_an_address_are_named() -> None:

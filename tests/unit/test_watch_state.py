@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import pytest
 from structlog.testing import capture_logs
 
 from inventory_operator.cache.watch_state import GRACE_SECONDS, STUCK_SECONDS, WatchState
+
+
+class Clock:
+    """The time as the watch's state reads it."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 def test_before_its_first_list_it_says_why_it_waits() -> None:
@@ -15,23 +30,25 @@ def test_before_its_first_list_it_says_why_it_waits() -> None:
     assert state.problem() == "Secret: not listed yet: 403 Forbidden"
 
 
-def test_only_what_lasts_is_a_problem() -> None:
-    state = WatchState("Secret", listed=True)
+def test_only_what_lasts_is_a_problem(clock: Clock) -> None:
+    state = WatchState("Secret", listed=True, clock=clock)
     state.broke("503")
+    clock.now += GRACE_SECONDS
     assert state.problem() is None
-    state.broken_at -= GRACE_SECONDS
+    clock.now += 0.1
     state.broke("connection refused")
     assert state.problem() == "Secret: not watched: connection refused", "since the first fault"
     state.works()
     assert state.problem() is None
 
 
-def test_who_gives_no_sign_of_life_hangs() -> None:
-    state = WatchState("Secret", listed=True)
+def test_who_gives_no_sign_of_life_hangs(clock: Clock) -> None:
+    state = WatchState("Secret", listed=True, clock=clock)
     state.heard()
+    clock.now += STUCK_SECONDS
     assert state.stuck() is None
-    state.heard_at -= STUCK_SECONDS + 1
-    assert "Secret: the watch gave no sign of life for 40" in str(state.stuck())
+    clock.now += 1
+    assert state.stuck() == "Secret: the watch gave no sign of life for 401 s"
     state.broke("503")
     assert state.stuck() is None, "it tries"
 

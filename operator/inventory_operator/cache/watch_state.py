@@ -15,7 +15,7 @@ import structlog
 from inventory_operator import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 log = structlog.get_logger(__name__)
 
@@ -38,19 +38,21 @@ class WatchState:
     broken_at: float = 0.0
     #: Before the first try it is not late.
     heard_at: float = math.inf
+    #: Seconds, which only ever grow.
+    clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
         metrics.WATCH_FAILURES.labels(self.kind)
 
     def heard(self) -> None:
         """Note a sign of life: an event, an answer, another try."""
-        self.heard_at = time.monotonic()
+        self.heard_at = self.clock()
 
     def works(self) -> None:
         """Note that the watch is open."""
         self.heard()
         if self.error:
-            seconds = round(time.monotonic() - self.broken_at, 1)
+            seconds = round(self.clock() - self.broken_at, 1)
             log.info("watch is back", kind=self.kind, **self.context, seconds=seconds)
             self.error = None
 
@@ -59,7 +61,7 @@ class WatchState:
         self.heard()
         metrics.WATCH_FAILURES.labels(self.kind).inc()
         if not self.error:
-            self.broken_at = time.monotonic()
+            self.broken_at = self.clock()
         if error != self.error:
             log.warning("watch broke", kind=self.kind, **self.context, error=error)
         self.error = error
@@ -72,9 +74,9 @@ class WatchState:
 
     def lasting_error(self) -> str | None:
         """Return why the watch has been broken for longer than GRACE_SECONDS; None where it has not."""
-        return self.error if self.error and time.monotonic() - self.broken_at > GRACE_SECONDS else None
+        return self.error if self.error and self.clock() - self.broken_at > GRACE_SECONDS else None
 
     def stuck(self) -> str | None:
         """Return since when there was no sign of life, in words; None where there was one."""
-        age = time.monotonic() - self.heard_at
+        age = self.clock() - self.heard_at
         return f"{self.kind}: the watch gave no sign of life for {age:.0f} s" if age > STUCK_SECONDS else None
