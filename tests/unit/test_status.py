@@ -270,6 +270,16 @@ def test_a_child_that_could_not_be_made_is_not_ready_but_is_tried_again() -> Non
     assert says(found, "Stalled")[0] == "False"
 
 
+def test_of_many_refusals_three_are_told_and_the_rest_is_counted() -> None:
+    refused = [
+        Blocker(("Service", f"s{n}"), "grafana", "ApplyFailed", f"Service s{n}: no", Turn.CLUSTER) for n in range(5)
+    ]
+    told = "1 of 1 pods available; Service s0: no; Service s1: no; Service s2: no; and 2 more"
+    assert of(summary(*HEALTHY, blockers=refused), "GrafanaAvailable")["message"] == told
+    told = told.removesuffix("; and 2 more")
+    assert of(summary(*HEALTHY, blockers=[*refused[:3], refused[0]]), "GrafanaAvailable")["message"] == told
+
+
 def test_a_child_that_only_a_person_can_cure_stalls_wherever_it_stands() -> None:
     found = summary(*HEALTHY, blockers=[FAILURE, REFUSAL])
     assert says(found, "Stalled") == ("True", "NameTaken")
