@@ -54,6 +54,20 @@ CHILD_KINDS = (
 LABEL = "inventorystack.dev/stack"
 
 
+class _Session(requests.Session):
+    """Opens a connection anew after a pause in which the API server may have closed it."""
+
+    _used = 0.0
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        if time.monotonic() - self._used > IDLE_SECONDS:
+            self.close()
+        try:
+            return super().send(*args, **kwargs)
+        finally:
+            self._used = time.monotonic()
+
+
 class Api:
     """One API server as one user; every verb raises AssertionError with the server's sentence when refused."""
 
@@ -61,28 +75,22 @@ class Api:
         config = yaml.safe_load(kubeconfig.read_text())
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         self.server = cluster["server"]
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False  # else the machine's own CA bundle takes the place of the cluster's
         self._session.verify = _file(kubeconfig, cluster, "certificate-authority")
         self._session.cert = (_file(kubeconfig, user, "client-certificate"), _file(kubeconfig, user, "client-key"))
-        self._used = time.monotonic()
 
     def request(
         self, method: str, path: str, body: Any = None, content_type: str = "application/json", **query: str
     ) -> requests.Response:
-        if time.monotonic() - self._used > IDLE_SECONDS:
-            self._session.close()  # the next request opens another connection
-        try:
-            return self._session.request(
-                method,
-                f"{self.server}/{path}",
-                params=query,
-                data=None if body is None else json.dumps(body),
-                headers={"Content-Type": content_type},
-                timeout=PATIENCE,
-            )
-        finally:
-            self._used = time.monotonic()
+        return self._session.request(
+            method,
+            f"{self.server}/{path}",
+            params=query,
+            data=None if body is None else json.dumps(body),
+            headers={"Content-Type": content_type},
+            timeout=PATIENCE,
+        )
 
     def _answered(self, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a request again where the answer asks for that, as clients of Kubernetes do."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
-from tests.framework.api import PATIENCE
 from tests.framework.webserver import Request, Response, WebServer
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ class Mails:
 
     def __enter__(self) -> Self:
         host, port = self.smarthost.split(":")
-        self._controller = _Controller(self, hostname=host, port=int(port), ready_timeout=PATIENCE)
+        self._controller = _Controller(self, hostname=host, port=int(port))
         self._controller.start()
         return self
 
