@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 from tests.framework import processes
-from tests.framework.api import LABEL, PATIENCE, Api, eventually
+from tests.framework.api import LABEL, PATIENCE, Api, condition, eventually
 from tests.framework.server import free_port
 
 from devcluster.build.binaries import binary
@@ -80,10 +80,13 @@ def permitted(api: Api, user: str, verb: str, what: str, namespace: str = "") ->
 
 
 def has_its_pods(deployment: dict[str, Any]) -> bool:
-    """Tell whether the controllers have made all pods of a Deployment, and one of its newest template."""
+    """Tell whether the controllers have made all pods of a Deployment, one of its newest template, or may make none."""
     state, wanted = deployment.get("status", {}), deployment["spec"]["replicas"]
-    seen = state.get("observedGeneration") == deployment["metadata"]["generation"]
-    return seen and state.get("replicas", 0) >= wanted and state.get("updatedReplicas", 0) >= min(wanted, 1)
+    if state.get("observedGeneration") != deployment["metadata"]["generation"]:
+        return False
+    if condition(deployment, "ReplicaFailure").get("status") == "True":
+        return True
+    return state.get("replicas", 0) >= wanted and state.get("updatedReplicas", 0) >= min(wanted, 1)
 
 
 class Operator:
