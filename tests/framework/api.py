@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 #: Seconds that a test waits for a condition: far more than any takes, so only what hangs reaches them.
 PATIENCE = 300.0
+#: The API server closes a connection after 90 s without a request, and a request that is sent just then is lost.
+IDLE_SECONDS = 60.0
+#: Reasons of what the operator tries again by itself, where no person has to do anything.
+RETRIED = frozenset({"ApplyFailed", "DeleteFailed", "ReconcileFailed"})
 T = TypeVar("T")
 PATHS = {
     "InventoryStack": "apis/inventorystack.dev/v1alpha1/namespaces/{ns}/inventorystacks",
@@ -50,6 +54,20 @@ CHILD_KINDS = (
 LABEL = "inventorystack.dev/stack"
 
 
+class _Session(requests.Session):
+    """Opens a connection anew after a pause in which the API server may have closed it."""
+
+    _used = 0.0
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        if time.monotonic() - self._used > IDLE_SECONDS:
+            self.close()
+        try:
+            return super().send(*args, **kwargs)
+        finally:
+            self._used = time.monotonic()
+
+
 class Api:
     """One API server as one user; every verb raises AssertionError with the server's sentence when refused."""
 
@@ -57,7 +75,7 @@ class Api:
         config = yaml.safe_load(kubeconfig.read_text())
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         self.server = cluster["server"]
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False  # else the machine's own CA bundle takes the place of the cluster's
         self._session.verify = _file(kubeconfig, cluster, "certificate-authority")
         self._session.cert = (_file(kubeconfig, user, "client-certificate"), _file(kubeconfig, user, "client-key"))
@@ -81,8 +99,15 @@ class Api:
             timeout=PATIENCE,
         )
 
+    def _answered(self, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send a request again where the answer asks for that, as clients of Kubernetes do."""
+        deadline = time.monotonic() + PATIENCE
+        while "Retry-After" in (response := self.request(*args, **kwargs)).headers and time.monotonic() < deadline:
+            time.sleep(float(response.headers["Retry-After"]))
+        return response
+
     def _do(self, *args: Any, **kwargs: Any) -> Object:
-        response = self.request(*args, **kwargs)
+        response = self._answered(*args, **kwargs)
         assert response.ok, f"{args[:2]}: {response.status_code} {response.json().get('message')}"
         answer: Object = response.json()
         return answer
@@ -91,7 +116,7 @@ class Api:
         return PATHS[kind].format(ns=ns) + (f"/{name}" if name else "")
 
     def get(self, kind: str, ns: str | None, name: str) -> Object | None:
-        response = self.request("GET", self._path(kind, ns, name))
+        response = self._answered("GET", self._path(kind, ns, name))
         if response.status_code == 404:
             return None
         assert response.ok, response.text
@@ -174,3 +199,11 @@ def condition(obj: Object | None, condition_type: str) -> Object:
     """One condition of a stack; an empty dict while it is not there."""
     conditions = (obj or {}).get("status", {}).get("conditions", ())
     return next((c for c in conditions if c["type"] == condition_type), {})
+
+
+def is_taken_in(obj: Object | None) -> bool:
+    """Tell whether a stack's status is about its newest spec, and the operator tries nothing of it again by itself."""
+    if not obj or obj.get("status", {}).get("observedGeneration") != obj["metadata"]["generation"]:
+        return False
+    reasons = {one["reason"] for one in obj["status"].get("conditions", ())}
+    return condition(obj, "Stalled").get("status") == "True" or bool(reasons and not reasons & RETRIED)

@@ -76,7 +76,8 @@ CASES = (
     Case(
         "Deployment",
         "service",
-        {"spec": {"selector": {}, "template": {"spec": _POD}}},
+        # So many that an autoscaler leaves it as it is.
+        {"spec": {"replicas": 2, "selector": {}, "template": {"spec": _POD}}},
         frozenset({("HorizontalPodAutoscaler", "service"), ("Service", "service"), ("Ingress", "service")}),
     ),
     Case(

@@ -42,7 +42,7 @@ class Neighbour:
         self._settled(name)
         created = time.monotonic()
         service = f"{name}-inventory"
-        uid = self._service(service)["metadata"]["uid"]
+        uid = eventually(lambda: self._service(service), "the Service")["metadata"]["uid"]
         self._api.delete("Service", self._namespace, service)
         eventually(lambda: self._service(service).get("metadata", {}).get("uid", uid) != uid, "the Service to be back")
         repaired = time.monotonic()

@@ -73,10 +73,13 @@ class Cluster:
         self.execute("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false IS_TEMPLATE true", database)
 
     def cut_off(self, database: str) -> None:
-        """Let `database` look as if its server were down."""
+        """Let `database` look as if its server were down, once all its sessions have ended."""
         self.execute("ALTER DATABASE {} ALLOW_CONNECTIONS false", database)
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database])
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE datname = %s",
+                [int(_DEADLINE * 1000), database],
+            )
 
     def bring_back(self, database: str) -> None:
         self.execute("ALTER DATABASE {} ALLOW_CONNECTIONS true", database)

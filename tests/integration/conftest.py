@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.framework.api import Api, condition, eventually
+from tests.framework.api import Api, eventually, is_taken_in
 from tests.framework.operators import USER, Audit, Operator, prepare
 
 from devcluster.build.binaries import binary
@@ -51,8 +51,8 @@ def operator(api: Api, operator_kubeconfig: Path, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture
-def audit(control_plane: ControlPlane) -> Audit:
-    log = Audit(control_plane.audit_log, USER.format(namespace="inventory-system"))
+def audit(control_plane: ControlPlane, api: Api) -> Audit:
+    log = Audit(control_plane.audit_log, USER.format(namespace="inventory-system"), api)
     log.mark()
     return log
 
@@ -70,13 +70,15 @@ def namespace(api: Api) -> Iterator[str]:
 
 @pytest.fixture
 def settled(api: Api) -> Callable[..., dict[str, Any]]:
-    """Wait until the operator has taken in the newest generation of a stack; return the stack."""
+    """Wait until the operator has taken in the newest generation of a stack; return the stack.
+
+    A write that failed and is tried again (a request that took too long, a conflict) is waited for, too.
+    """
 
     def wait(namespace: str, name: str = "shop") -> dict[str, Any]:
         def seen() -> dict[str, Any] | None:
             stack = api.get("InventoryStack", namespace, name)
-            current = stack and stack.get("status", {}).get("observedGeneration") == stack["metadata"]["generation"]
-            return stack if current and condition(stack, "Ready") else None
+            return stack if is_taken_in(stack) else None
 
         found = eventually(seen, f"stack {namespace}/{name} to be observed")
         assert found is not None

@@ -238,12 +238,8 @@ def found(api: Api, operator: Operator) -> Iterator[Found]:
     for namespace, one in wanted:
         api.create(one, namespace)
 
-    def done(place: Place) -> bool:
-        operator.start_again()
-        return shown(api, place)
-
     for place in PLACES:
-        eventually(lambda place=place: done(place), f"{place.what} in stack {place.stack} as {place.name}")
+        eventually(lambda place=place: shown(api, place), f"{place.what} in stack {place.stack} as {place.name}")
     yield collected(api, operator)
     for namespace, one in wanted:
         api.delete("InventoryStack", namespace, one["metadata"]["name"])

@@ -191,7 +191,7 @@ def test_replicas_of_an_autoscaler_and_rollout_restart_are_left_alone(api, shop,
     live = api.get("Deployment", shop, "shop-inventory")
     assert live["spec"]["replicas"] == 3
     assert restarted.items() <= live["spec"]["template"]["metadata"]["annotations"].items()
-    assert not [write for write in audit.writes() if "deployments/shop-inventory" in write]
+    assert not [write for write in audit.writes(shop) if "deployments/shop-inventory" in write]
 
 
 def test_a_field_removed_from_the_spec_is_removed_from_the_child(api, operator, namespace, settled) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.framework import processes
+from tests.framework.api import PATIENCE
 
 from devcluster import paths
 from devcluster.errors import ClusterError
@@ -51,7 +52,7 @@ def test_the_controllers_collect_orphans(plane: ControlPlane) -> None:
     child["metadata"]["ownerReferences"] = [{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}]
     kubectl.apply(child)
     kubectl("-n", "default", "delete", "configmap", "owner")
-    wait_until(lambda: not kubectl.succeeds("-n", "default", "get", "configmap", "child"), "the child to go", 60)
+    wait_until(lambda: not kubectl.succeeds("-n", "default", "get", "configmap", "child"), "the child to go", PATIENCE)
 
 
 def test_a_user_has_a_name_and_groups_and_no_rights(plane: ControlPlane) -> None:
@@ -67,10 +68,17 @@ def test_the_audit_log_has_writes_and_no_reads(plane: ControlPlane) -> None:
     kubectl = Kubectl(plane.kubeconfig)
     kubectl.apply(config_map("audited"))
     kubectl("-n", "default", "get", "configmaps")
-    events = [json.loads(line) for line in plane.audit_log.read_text().splitlines()]
-    mine = [it for it in events if it["user"]["username"] == "admin"]
-    assert any(it["objectRef"].get("name") == "audited" and it["verb"] in {"patch", "create"} for it in mine)
-    assert not {it["verb"] for it in events} & {"get", "list", "watch"}
+
+    def events() -> list[dict]:
+        # The API server may be in the middle of a line.
+        return [json.loads(line) for line in plane.audit_log.read_text().splitlines(keepends=True) if line[-1] == "\n"]
+
+    def audited() -> bool:
+        mine = [it for it in events() if it["user"]["username"] == "admin"]
+        return any(it["objectRef"].get("name") == "audited" and it["verb"] in {"patch", "create"} for it in mine)
+
+    wait_until(audited, "the write to be in the log", PATIENCE)
+    assert not {it["verb"] for it in events()} & {"get", "list", "watch"}
 
 
 def test_several_run_at_a_time(tmp_path: Path) -> None:
@@ -88,7 +96,9 @@ def test_it_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
     with processes.running(command, cwd=paths.REPO, stdout=subprocess.PIPE, text=True) as process:
         assert "export KUBECONFIG=" in process.stdout.readline()
         # A server has its own name in the process table only when setpriv, which starts it, has become the server.
-        wait_until(lambda: {it.name for it in servers.find(NAMES, [tmp_path])} == set(NAMES), "all three servers", 60)
+        wait_until(
+            lambda: {it.name for it in servers.find(NAMES, [tmp_path])} == set(NAMES), "all three servers", PATIENCE
+        )
         process.kill()
         process.wait()
-        wait_until(lambda: not servers.find(NAMES, [tmp_path]), "the servers to die with their parent", 60)
+        wait_until(lambda: not servers.find(NAMES, [tmp_path]), "the servers to die with their parent", PATIENCE)

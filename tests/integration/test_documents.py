@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from tests.framework.api import Api, eventually
+from tests.framework.api import PATHS, Api, eventually
 from tests.framework.documents import PLANE, Block, shell_blocks
 from tests.framework.operators import USER, Operator, prepare
 from tests.framework.rendered import ROOT
@@ -89,6 +89,17 @@ class Install:
             eventually(self.operator.leads, "the operator to lead")
         return self.api
 
+    def made(self, namespace: str) -> None:
+        """Wait until the objects of the stack are there, if there is one; a Lease may have been lost meanwhile."""
+        api = self.ready()
+
+        def made() -> bool:
+            self.operator.start_again()
+            found = api.request("GET", PATHS["InventoryStack"].format(ns=namespace) + "/shop")
+            return not found.ok or bool(api.get("Secret", namespace, "shop-grafana"))
+
+        eventually(made, "the stack's objects")
+
     def gone(self) -> None:
         if self.api:
             self.operator.stop()
@@ -114,18 +125,24 @@ def namespace(request: pytest.FixtureRequest, installed: Install) -> Iterator[st
         api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         if re.search(r"invstack|shop-|stack=shop", text(page)):
             api.apply(yaml.safe_load((ROOT / "examples/shop.yaml").read_text()), name)
-            eventually(lambda: api.get("Secret", name, "shop-grafana"), "the stack's objects")
+            installed.made(name)
     yield name
     if uninstalls(page):
         installed.gone()
 
 
 @pytest.mark.parametrize("page", sorted(PAGES, key=lambda page: (uninstalls(page), page)))
-def test_the_commands_of_a_page_work(page: str, namespace: str, plane: ControlPlane, tmp_path: Path) -> None:
+def test_the_commands_of_a_page_work(
+    page: str, namespace: str, plane: ControlPlane, installed: Install, tmp_path: Path
+) -> None:
     with Terminal(plane.kubeconfig, tmp_path, namespace) as terminal:
         if "inventory_service tokens" in text(page):
             terminal.run([Block("", 0, "sh", "python -m inventory_service migrate")])
-        terminal.run(PAGES[page])
+        for block in PAGES[page]:
+            terminal.run([block])
+            # A reader, too, waits for the stack that a block makes.
+            if "create namespace shop" in text(page) and not uninstalls(page):
+                installed.made(namespace)
 
 
 def test_each_line_of_the_services_table_works(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import random
 import time
 
 import pytest
-from tests.framework.api import PATIENCE, Api, condition, eventually, stack
-from tests.framework.operators import USER, Audit, Operator, kustomized, prepare
+from tests.framework.api import PATIENCE, Api, condition, eventually, is_taken_in, stack
+from tests.framework.operators import LEASE_LOST, USER, Audit, Operator, kustomized, permitted, prepare
 
 from devcluster.node.controlplane import ControlPlane
 
@@ -35,18 +35,19 @@ def kubeconfig(plane):
 def complete(api: Api, name: str, namespace: str = "one", images: str | None = None) -> bool:
     """Whether every child is there, of this very stack, and the status speaks of the newest generation."""
     found = api.get("InventoryStack", namespace, name)
-    if not found or found.get("status", {}).get("observedGeneration") != found["metadata"]["generation"]:
+    if not found or not is_taken_in(found):
         return False
     children = api.children(namespace, name)
     uids = {child["metadata"]["labels"]["inventorystack.dev/stack-uid"] for child in children.values()}
-    image = children.get(("Deployment", f"{name}-inventory"), {}).get("spec", {}).get("template", {}).get("spec", {})
-    right = not images or image["containers"][0]["image"] == images
-    return len(children) == CHILDREN and uids == {found["metadata"]["uid"]} and right
+    if len(children) != CHILDREN or uids != {found["metadata"]["uid"]}:
+        return False
+    pod = children["Deployment", f"{name}-inventory"]["spec"]["template"]["spec"]
+    return not images or bool(pod["containers"][0]["image"] == images)
 
 
 def test_steady_state_and_a_restart_write_nothing(plane, kubeconfig, tmp_path) -> None:
     control_plane, api = plane
-    audit = Audit(control_plane.audit_log, USER.format(namespace="inventory-system"))
+    audit = Audit(control_plane.audit_log, USER.format(namespace="inventory-system"), api)
     with Operator(kubeconfig, tmp_path / "operator.log", *HOME, "--resync-seconds", "20") as operator:
         for name in STACKS:
             api.create(stack(name, {"service": {"image": "nowhere.example.com/none:1"}}), "one")
@@ -60,8 +61,12 @@ def test_steady_state_and_a_restart_write_nothing(plane, kubeconfig, tmp_path) -
         eventually(operator.leads, "the restarted operator to lead")
         time.sleep(QUIET_SECONDS)
         assert audit.writes() == [], "after a restart"
-        assert 'reconcile_total{result="success"}' in operator.metrics()
-        assert 'inventory_operator_reconcile_total{result="success"} 0.0' not in operator.metrics()
+
+        def reconciled() -> bool:
+            found, success = operator.metrics(), 'inventory_operator_reconcile_total{result="success"}'
+            return success in found and f"{success} 0.0" not in found
+
+        eventually(reconciled, "the restarted operator to have reconciled")
 
 
 def test_killed_at_random_moments_it_converges_and_orphans_nothing(plane, kubeconfig, tmp_path) -> None:
@@ -106,18 +111,14 @@ def test_what_was_deleted_while_it_was_away_is_made_again_or_cleaned_up(plane, k
 
 def test_it_outlives_a_restart_of_the_api_server(plane, kubeconfig, tmp_path) -> None:
     control_plane, api = plane
-    with Operator(kubeconfig, tmp_path / "operator.log", *HOME) as operator:
+    with Operator(kubeconfig, tmp_path / "operator.log", *HOME):
         api.create(stack(), "one")
         eventually(lambda: complete(api, "shop"), "the stack to be made")
         control_plane.restart_apiserver()
         eventually(lambda: api.request("GET", "readyz").ok, "the API server")
         api.delete("Service", "one", "shop-prometheus")
 
-        def repaired() -> bool:
-            operator.start_again()
-            return api.get("Service", "one", "shop-prometheus") is not None
-
-        eventually(repaired, "the service to come back")
+        eventually(lambda: api.get("Service", "one", "shop-prometheus"), "the service to come back")
         api.create(stack("third"), "one")
         eventually(lambda: complete(api, "third"), "a new stack to be made")
 
@@ -136,34 +137,37 @@ def test_without_the_operator_deletion_still_ends(plane, kubeconfig, tmp_path) -
 def test_of_two_operators_one_writes_and_the_other_takes_over(plane, kubeconfig, tmp_path) -> None:
     control_plane, api = plane
     audit = Audit(control_plane.audit_log, USER.format(namespace="inventory-system"))
-    with (
-        Operator(kubeconfig, tmp_path / "first.log", *HOME) as first,
-        Operator(kubeconfig, tmp_path / "second.log", *HOME).ending() as second,
-    ):
+    with Operator(kubeconfig, tmp_path / "first.log", *HOME) as first:
         eventually(first.leads, "the first to lead")
-        second.start()
-        audit.mark()
-        api.create(stack(), "one")
-        eventually(lambda: complete(api, "shop"), "the stack to be made")
-        time.sleep(1)
-        creations = [write for write in audit.writes() if "deployments/shop-grafana" in write]
-        assert len(creations) == 1, "only one of them writes"
-        assert not second.leads()
-        first.kill()
-        eventually(second.leads, "the second to take over")
-        api.delete("Service", "one", "shop-grafana")
-        eventually(lambda: api.get("Service", "one", "shop-grafana"), "the second to work")
+        with Operator(kubeconfig, tmp_path / "second.log", *HOME) as second:
+            audit.mark()
+            api.create(stack(), "one")
+            eventually(lambda: complete(api, "shop"), "the stack to be made")
+
+            def creations() -> list[str]:
+                return [write for write in audit.writes() if "deployments/shop-grafana" in write]
+
+            eventually(creations, "the creation in the audit log")
+            time.sleep(1)
+            assert len(creations()) == 1, "only one of them writes"
+            # Where everything stood still for long, the first could not keep its Lease.
+            eventually(lambda: not second.leads() or LEASE_LOST in first.log.read_text(), "one of them to lead")
+            first.kill()
+            eventually(second.leads, "the second to take over")
+            api.delete("Service", "one", "shop-grafana")
+            eventually(lambda: api.get("Service", "one", "shop-grafana"), "the second to work")
 
 
 def test_a_lease_lost_ends_the_process(plane, kubeconfig, tmp_path) -> None:
     _, api = plane
-    with Operator(kubeconfig, tmp_path / "operator.log", *HOME) as operator:
+    with Operator(kubeconfig, tmp_path / "operator.log", *HOME).ending() as operator:
+        operator.start()
         eventually(operator.leads, "the operator to lead")
         usurped = {"holderIdentity": "usurper", "renewTime": "2030-01-01T00:00:00.000000Z"}
         api.patch("Lease", "inventory-system", "inventory-operator", {"spec": usurped})
         assert operator.process is not None
         assert operator.process.wait(PATIENCE) == 4
-        assert "the Lease is lost" in operator.log.read_text()
+        assert LEASE_LOST in operator.log.read_text()
 
 
 def test_a_single_namespace_install_works_with_exactly_its_role(plane, kubectl, tmp_path) -> None:
@@ -175,6 +179,9 @@ def test_a_single_namespace_install_works_with_exactly_its_role(plane, kubectl, 
         api.apply(obj, "shop")
     user = USER.format(namespace="shop")
     own = control_plane.user_kubeconfig(user)
+    rights = (("patch", "inventorystack.dev/inventorystacks/status"), ("create", "coordination.k8s.io/leases"))
+    for right in rights:
+        eventually(lambda right=right: permitted(api, user, *right, "shop"), "the Role to be heeded")
     with Operator(own, tmp_path / "operator.log", "--namespace", "shop") as operator:
         eventually(operator.leads, "the operator to lead")
         api.create(stack(), "shop")

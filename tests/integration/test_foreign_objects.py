@@ -20,10 +20,12 @@ from tests.framework.foreign_objects import (
     own_content,
     theirs,
 )
-from tests.framework.operators import ROOT
+from tests.framework.operators import ROOT, USER, prepare
 
+from devcluster.node.controlplane import ControlPlane
 from inventory_operator.api import metadata as meta
 from inventory_operator.cache.store import Store
+from inventory_operator.components.blocker import Turn
 from inventory_operator.controller.applier import Applier
 from inventory_operator.kube.auth import connect
 from inventory_operator.kube.client import Cluster
@@ -31,11 +33,31 @@ from inventory_operator.kube.object_references import object_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+    from tests.framework.api import Api
 
     from inventory_operator.components.blocker import Blocker
 
 pytestmark = pytest.mark.xdist_group("foreign")
 BY_KIND = pytest.mark.parametrize("case", CASES, ids=[case.kind for case in CASES])
+
+
+@pytest.fixture(scope="module")
+def control_plane(tmp_path_factory) -> Iterator[ControlPlane]:
+    """One without an operator, which would meddle: another group's may run on the one that tests share."""
+    with ControlPlane(tmp_path_factory.mktemp("foreign")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def api(control_plane, kubectl) -> Api:
+    return prepare(control_plane, kubectl)
+
+
+@pytest.fixture(scope="module")
+def operator_kubeconfig(control_plane) -> Path:
+    return control_plane.user_kubeconfig(USER.format(namespace="inventory-system"))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -53,6 +75,16 @@ class Interrupted(Cluster):
     """The operator's client: somebody else is faster than its first write of an object, or than what follows a look."""
 
     before_write: Callable[[Object], None] = staticmethod(lambda _obj: None)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        #: Every request that may change something.
+        self.written: list[str] = []
+
+    async def request(self, method: str, path: str, *args: Any, **kwargs: Any) -> Object:
+        if method != "GET" and "dryRun" not in kwargs:
+            self.written.append(f"{method} {path}")
+        return await super().request(method, path, *args, **kwargs)
 
     async def apply(self, obj: Object, **kwargs: Any) -> Object:
         self.before_write(obj)
@@ -90,6 +122,9 @@ class Run:
         wanted = (case.kind, getattr(self.names, case.part))
         return next(one for one in self.manifests if object_id(one) == wanted)
 
+    def has(self, kind: str) -> bool:
+        return any(one["kind"] == kind for one in self.manifests)
+
     def live(self, manifest: Object) -> Object | None:
         found = self.api.get(manifest["kind"], self.stack.namespace, manifest["metadata"]["name"])
         return found and {**found, "apiVersion": manifest["apiVersion"], "kind": manifest["kind"]}
@@ -100,7 +135,21 @@ class Run:
                 self.applier.store.observe(found)
 
     async def __call__(self) -> tuple[set[tuple[str, str]], list[Blocker]]:
-        """Apply everything as a pass does; return what is applied, and what stood in the way."""
+        """Apply everything; return what is applied, and what stood in the way.
+
+        What failed is tried again, as the queue has it done: the controllers write the status of a Deployment while it
+        is adopted, and a request may take too long.
+        """
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                applied, blockers = await self._pass()
+                pauses = [blocker.retry_seconds or 0 for blocker in blockers if blocker.turn is Turn.CLUSTER]
+                if not pauses:
+                    return applied, blockers
+                await asyncio.sleep(min(pauses))
+                self.watch()
+
+    async def _pass(self) -> tuple[set[tuple[str, str]], list[Blocker]]:
         refused = await self.applier.create_secrets(self.stack, self.manifests)
         blocked = {blocker.target for blocker in refused}
         applied, more = await self.applier.apply(self.stack, self.manifests, blocked)
@@ -207,6 +256,8 @@ async def test_what_changes_between_the_judgement_and_the_adoption_is_judged_ane
 ) -> None:
     first = Run(api, cluster, made(api, namespace, "shop"), case)
     assert (await first())[1] == []
+    if first.has("HorizontalPodAutoscaler"):
+        eventually(lambda: scaled(api, namespace), "the autoscaler to have scaled to its least number")
     orphaned(api, first)
     run, changed = Run(api, cluster, made(api, namespace, "shop"), case), []
     run.watch()
@@ -219,11 +270,6 @@ async def test_what_changes_between_the_judgement_and_the_adoption_is_judged_ane
 
     cluster.before_write = change
     _, (blocker,) = await run()
-    async with asyncio.timeout(PATIENCE):
-        while blocker.reason == "ApplyFailed":  # the controllers write the status of a Deployment meanwhile
-            await asyncio.sleep(blocker.retry_seconds or 0)
-            run.watch()
-            _, (blocker,) = await run()
     assert (blocker.target, blocker.reason) == (wanted, "NameTaken")
     assert "metadata.annotations[example.com/owner]; it was written by the field manager tester" in blocker.message
     assert content(run.live(run.manifest(case))) == content(changed[0])
@@ -290,10 +336,9 @@ async def test_a_clean_orphan_is_adopted_without_a_change_of_its_content(api, cl
         live, old = second.live(one), before[object_id(one)]
         assert own_content(live) == own_content(old)
         assert live["metadata"]["labels"][meta.UID_LABEL] == second.stack.uid
-    eventually(lambda: calm(api, namespace), "the Deployments to be seen by their controller")
-    versions = [second.live(one)["metadata"]["resourceVersion"] for one in second.manifests]
     third = Run(api, cluster, second.stack)
     third.watch()
-    cluster.before_write = lambda obj: pytest.fail(f"{object_id(obj)} is written again")
+    cluster.written.clear()
     assert (await third())[1] == []
-    assert versions == [third.live(one)["metadata"]["resourceVersion"] for one in third.manifests]
+    # Resource versions would not tell: the controllers write a status whenever they get to it.
+    assert cluster.written == [], "nothing is written again"

@@ -9,7 +9,7 @@ import pytest
 from tests.framework.api import eventually
 from tests.framework.hostile_tenant import HostileTenant
 from tests.framework.neighbour import Neighbour, Watched
-from tests.framework.operators import USER, Operator, prepare
+from tests.framework.operators import EXIT_RESTART, LEASE_LOST, USER, Operator, prepare
 
 from devcluster.node.controlplane import ControlPlane
 
@@ -44,8 +44,9 @@ def test_another_tenant_is_served_and_the_operator_lives(kubectl: Path, tmp_path
             watched.stop()
             assert len(tenant.made) == ATTACKS
             assert operator.process is not None
-            assert operator.process.poll() is None, "it was never out of memory"
+            # Out of memory it is killed. By itself it ends where it loses its Lease, even now.
+            assert operator.process.poll() in {None, EXIT_RESTART}, "it was never out of memory"
             # On a machine that does much else the API server itself is too slow for the Lease now and then.
-            assert watched.failed_probes == 0 or watched.restarts
+            assert watched.failed_probes == 0 or watched.restarts or LEASE_LOST in operator.log.read_text()
             assert watched.memory < MEMORY
             assert rounds >= 1

@@ -47,7 +47,7 @@ def test_a_refused_placement_is_reported_by_its_field_and_heals(
     assert others["reason"] != "ApplyFailed"
     api.patch("InventoryStack", namespace, "shop", {"spec": {"service": {"placement": None}}})
     eventually(lambda: not stalled(), "the refusal to end")
-    assert api.get("Deployment", namespace, "shop-inventory")
+    eventually(lambda: api.get("Deployment", namespace, "shop-inventory"), "the Deployment")
 
 
 def test_a_placement_is_applied_and_recorded_as_ours(api, operator, namespace, settled) -> None:

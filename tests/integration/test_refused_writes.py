@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.framework.api import condition, eventually, stack
+from tests.framework.operators import USER, permitted
 
 from inventory_operator.api.metadata import CONFIG_ANNOTATION
 
@@ -127,6 +128,8 @@ def test_a_right_that_was_taken_away_is_told_and_heals(api, operator, namespace,
     rules = [{**rule, "resources": [one for one in rule["resources"] if one != "secrets"]} for rule in role["rules"]]
     api.patch("ClusterRole", None, "inventory-operator", {"rules": rules})
     try:
+        user = USER.format(namespace="inventory-system")
+        eventually(lambda: not permitted(api, user, "list", "/secrets", namespace), "the right to be gone")
         external = {"secretKeyRef": {"name": "db", "key": "url"}}
         api.apply(stack(spec={"service": {"database": {"external": external}}}), namespace)
         found = eventually(lambda: told(api, namespace, "Secret db", "forbidden"), "the missing right in the status")

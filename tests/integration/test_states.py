@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.framework.api import condition, eventually, stack
+from tests.framework.api import PATIENCE, condition, eventually, is_taken_in, stack
 from tests.framework.pod_states import (
+    IMAGE,
     ago,
     condition_of,
     container,
@@ -123,7 +124,8 @@ STATES: dict[str, tuple[Callable[[], Object], str, str]] = {
         "ReadinessGatesNotReady",
         "lb.example.com/target",
     ),
-    "starting": (lambda: pod_status(running(1)), "Starting", "pods are starting"),
+    # It lasts 15 s from its start: that is ahead, so that the operator may take its time.
+    "starting": (lambda: pod_status(running(-2 * PATIENCE)), "Starting", "pods are starting"),
     "ready": (lambda: pod_status(running(ready=True), **READY), "Available", "1 of 1 pods available"),
     "restarted-once": (
         lambda: pod_status(running(ready=True, lastState=ended(at=301), restartCount=1), **READY),
@@ -185,8 +187,10 @@ def recover(api: Any, namespace: str) -> None:
             status = pod_status(running(ready=True), **READY)
             path = f"api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}/status"
             api.request("PATCH", path, {"status": status}, "application/merge-patch+json")
-        found = condition(api.get("InventoryStack", namespace, "shop"), "ServiceAvailable")
-        return found["reason"] == "Available" and len(pods(api, namespace, "shop", "service")) == 1
+        found = api.get("InventoryStack", namespace, "shop")
+        # Before the newest spec is seen the rollout has not begun.
+        available = is_taken_in(found) and condition(found, "ServiceAvailable")["reason"] == "Available"
+        return available and len(pods(api, namespace, "shop", "service")) == 1
 
     eventually(over, "the service to be available")
 
@@ -228,7 +232,12 @@ def test_pods_that_a_quota_forbids(api, shop) -> None:
     path = f"api/v1/namespaces/{shop}/resourcequotas"
     assert api.request("POST", path, quota).ok
     try:
-        eventually(lambda: "hard" in api.request("GET", f"{path}/none").json().get("status", {}), "the quota to count")
+        probe = {"metadata": {"name": "probe"}, "spec": {"containers": [{"name": "a", "image": IMAGE}]}}
+
+        def refused() -> bool:
+            return "exceeded quota" in api.request("POST", f"api/v1/namespaces/{shop}/pods", probe, dryRun="All").text
+
+        eventually(refused, "the quota to count")
         (pod,) = pods(api, shop, "shop", "service")
         api.delete("Pod", shop, pod["metadata"]["name"])
         says(api, shop, "FailedCreate", "exceeded quota")

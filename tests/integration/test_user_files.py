@@ -67,7 +67,7 @@ def test_a_bad_file_is_named_and_its_last_good_version_stays(api, team) -> None:
     assert found["message"].startswith("spec.prometheus.additionalRules[0]: ConfigMap team, key rules.yml: ")
     assert "could not parse expression" in found["message"]
     assert data(api, team)[TARGET] == GOOD
-    assert data(api, team)["user-team_more.yml.rules.yml"] == GOOD, "the good one beside it is applied"
+    eventually(lambda: data(api, team)["user-team_more.yml.rules.yml"] == GOOD, "the good one beside it to be applied")
 
     def event() -> list[str]:
         return [e["message"] for e in api.list("Event", team) if e["reason"] == "InvalidRules"]
@@ -106,7 +106,12 @@ def test_a_restart_of_the_operator_forgets_no_good_version_and_writes_nothing(ap
     api.delete("Service", team, "shop-prometheus")
     eventually(lambda: api.get("Service", team, "shop-prometheus"), "the repair")
     assert data(api, team)[TARGET] == GOOD
-    assert [write for write in audit.writes() if "events" not in write] == ["patch services/shop-prometheus"]
+
+    def written() -> list[str]:
+        return [write for write in audit.writes(team) if "events" not in write]
+
+    eventually(written, "the repair in the audit log")
+    assert written() == ["patch services/shop-prometheus"]
 
 
 def test_a_file_that_is_missing_is_named_and_the_rest_goes_on(api, operator, namespace, settled) -> None:

@@ -48,3 +48,30 @@ def test_a_signal_ends_the_process(work: str, number: signal.Signals, seconds: f
         process.send_signal(number)
         assert process.stdout.readline() == "asked to stop\n"
         assert process.wait(PATIENCE) == code
+
+
+#: Its first step takes longer than all of them should: as for a process that stood still.
+STOOD_STILL = """
+import asyncio, threading, time
+from inventory_operator.runtime.ending import Ending
+
+first_step_is_over = threading.Event()
+
+def sleep(seconds):
+    if first_step_is_over.is_set():
+        time.sleep(3600)
+    time.sleep(1)
+    first_step_is_over.set()
+
+async def main():
+    ending = Ending(forced_after=0.2, sleep=sleep)
+    ending.begin()
+    await asyncio.to_thread(first_step_is_over.wait)
+
+asyncio.run(main())
+"""
+
+
+def test_a_process_that_stood_still_ends_in_order_all_the_same() -> None:
+    with processes.running([sys.executable, "-c", STOOD_STILL]) as process:
+        assert process.wait(PATIENCE) == 0

@@ -6,9 +6,14 @@ import asyncio
 import os
 import signal
 import threading
+import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 log = structlog.get_logger(__name__)
 
@@ -16,6 +21,8 @@ log = structlog.get_logger(__name__)
 EXIT_RESTART = 4
 #: Within the 10 s that Kubernetes' users expect of SIGTERM, and the 15 s that the pod has.
 FORCED_AFTER_SECONDS = 8.0
+#: The time is counted in so many steps: a process that stood still (a node without a free CPU) has most of it left.
+STEPS = 8
 
 
 @dataclass(slots=True)
@@ -24,6 +31,7 @@ class Ending:
 
     forced_after: float = FORCED_AFTER_SECONDS
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    sleep: Callable[[float], None] = time.sleep
     _begun: bool = False
 
     def take_signals(self) -> None:
@@ -35,14 +43,14 @@ class Ending:
         """End the process by force when it has not ended in time: a task may refuse to be cancelled."""
         if not self._begun:
             self._begun = True
-            timer = threading.Timer(self.forced_after, self._force)
-            timer.daemon = True
-            timer.start()
+            threading.Thread(target=self._count_down, name="ending", daemon=True).start()
 
     def _asked(self) -> None:
         self.stop.set()
         self.begin()
 
-    def _force(self) -> None:
+    def _count_down(self) -> None:
+        for _ in range(STEPS):
+            self.sleep(self.forced_after / STEPS)
         log.error("the process did not end in order: it is ended by force", seconds=self.forced_after)
         os._exit(EXIT_RESTART)
