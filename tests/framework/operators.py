@@ -86,7 +86,7 @@ def has_its_pods(deployment: dict[str, Any]) -> bool:
         return False
     if condition(deployment, "ReplicaFailure").get("status") == "True":
         return True
-    return state.get("replicas", 0) >= wanted and state.get("updatedReplicas", 0) >= min(wanted, 1)
+    return bool(state.get("replicas", 0) >= wanted and state.get("updatedReplicas", 0) >= min(wanted, 1))
 
 
 class Operator:

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 STARTING = Issue("Starting", "pods are starting")
 ROLLING_OUT = Issue("RollingOut", "pods are being replaced")
-
-
 #: Blockers of one component that its condition tells with their sentences.
 _TOLD = 3
 
