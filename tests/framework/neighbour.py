@@ -76,7 +76,8 @@ class Watched(threading.Thread):
         self._ended = threading.Event()
         #: How often the operator ended by itself and was started again: where it could not keep its Lease.
         self.restarts = 0
-        #: Bytes of the operator and of all that it started, added up: what they share is counted for each.
+        #: Bytes of the operator and of all that it started, at most: what they share is counted once (Linux's
+        #: proportional set size), as in the working set of a pod.
         self.memory = 0
         self.probes = self.failed_probes = 0
         self.longest_probe = 0.0
@@ -108,7 +109,10 @@ class Watched(threading.Thread):
     def _memory(self) -> int:
         found = 0
         with contextlib.suppress(psutil.NoSuchProcess):  # the operator ended: whoever waits for it finds out
-            for process in (self._process, *self._process.children(recursive=True)):
+            words = self._process.cmdline()
+            found = self._process.memory_full_info().pss
+            for child in self._process.children(recursive=True):
                 with contextlib.suppress(psutil.NoSuchProcess):  # a check that has just ended
-                    found += process.memory_info().rss
+                    # Until it runs its program, a child has the operator's own memory and command line.
+                    found += child.memory_full_info().pss if child.cmdline() != words else 0
         return found
