@@ -60,6 +60,8 @@ class HostileTenant(threading.Thread):
                     attack(next(self._numbers))
                     self.made[attack.__name__] = self.made.get(attack.__name__, 0) + 1
                     self._ended.wait(0.2)
+                    if attack == self.paused_stacks:
+                        self._forget()
         except BaseException as error:  # noqa: BLE001 - whoever stops it is told
             self.failure = error
 
@@ -78,6 +80,11 @@ class HostileTenant(threading.Thread):
             prometheus = {"additionalRules": files[:20], "additionalScrapeConfigs": files[20:40], "secrets": names[60:]}
             spec = {"paused": True, "prometheus": prometheus, "grafana": {"dashboards": files[40:60]}}
             self._api.apply(stack(f"paused-{one}", spec), self._namespace)
+
+    def _forget(self) -> None:
+        """Delete the paused stacks: of a namespace that refers to so much no file would be judged."""
+        for one in range(_PAUSED):
+            self._api.delete("InventoryStack", self._namespace, f"paused-{one}")
 
     def labelled_objects(self, number: int) -> None:
         """Write large ConfigMaps with the label of a stack."""
