@@ -66,7 +66,7 @@ class Plane:
         while True:
             self.check_operator()
             found, _ = await self.admin.list(STACKS, NAMESPACE)
-            if sum("observedGeneration" in stack.get("status", {}) for stack in found) == stacks:
+            if sum("conditions" in stack.get("status", {}) for stack in found) == stacks:
                 break
             await asyncio.sleep(0.2)
         watcher = AuditLog(self.audit.path)

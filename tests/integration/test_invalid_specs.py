@@ -64,6 +64,13 @@ def test_an_unknown_field_is_pruned_by_a_server_that_is_not_asked_to_be_strict(a
     assert "spec.replicas" in response.headers["Warning"]
 
 
+def test_a_new_stack_is_one_that_nobody_has_looked_at(api: Api, namespace: str) -> None:
+    """By kstatus a resource without a status would be done."""
+    unseen = {"observedGeneration": -1}
+    assert api.create({**specs.stack(), "status": {"observedGeneration": 1}}, namespace)["status"] == unseen
+    assert api.patch("InventoryStack", namespace, "shop", {"status": None}, "status")["status"] == unseen
+
+
 @pytest.mark.parametrize("case", REFERENCES, ids=str)
 def test_the_operator_reports_what_a_spec_names_and_nobody_made(
     api: Api, operator: Operator, namespace: str, settled: Callable[..., dict[str, Any]], case: specs.Case

@@ -33,6 +33,9 @@ PROGRAMS = {
     "tests.faults": 0,
 } | {f"bench.{name}": 0 for name in ("engine", "service", "monitoring")}
 
+#: Pages whose objects tests/integration/test_security_page.py applies, and tests/unit/test_gitops.py reads.
+TRIED_ELSEWHERE = {"docs/security.md", "docs/gitops.md"}
+
 PARSERS = {"inventory_operator": cli.parser, "inventory_service": new_parser}
 
 
@@ -109,7 +112,7 @@ def test_yaml_is_yaml_and_a_stack_can_be_followed(block: Block) -> None:
         stack = document if "spec" in document else {}
         if stack and stack.get("kind", KIND) == KIND:
             parse({"metadata": {"name": "shop"}, **_with_what_it_leans_on(stack)})
-        elif block.page != "docs/security.md":  # whose objects tests/integration/test_security_page.py applies
+        elif block.page not in TRIED_ELSEWHERE:
             assert document.keys() <= {"apiVersion", "kind", "resources", "images", "patches"} | {
                 *("metadata", "scrape_configs", "data")
             }

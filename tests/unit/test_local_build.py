@@ -21,6 +21,9 @@ from devcluster.kubectl import wait_until
 from devcluster.node import nodeconfig
 from devcluster.paths import REPO
 
+#: What judges statuses in tests/contract.
+GITOPS = REPO / "hack/gitopshealth/go.mod"
+
 
 class TestRecipes:
     def test_a_digest_depends_on_the_pinned_versions_the_sources_and_the_flags(
@@ -70,15 +73,16 @@ class TestRecipes:
         staging = set(re.findall(r"^replace k8s\.io/(?:\S+) => k8s\.io/\S+ v0\.(\S+)$", servers, re.MULTILINE))
         assert staging == {recipes.kubernetes_version().removeprefix("v1.")}
 
-    def test_both_modules_use_the_same_version_of_a_library(self) -> None:
+    def test_the_modules_use_the_same_version_of_a_library(self) -> None:
         """Else Go's build cache has it twice, and it is compiled twice."""
-        one, two = (
+        servers, alertmanager, gitops = (
             dict(re.findall(r"^\s*(?:require )?(\S+) (v\S+)(?: // indirect)?$", path.read_text(), re.MULTILINE))
-            for path in (recipes.MODULES / "servers/go.mod", recipes.MODULES / "alertmanager/go.mod")
+            for path in (*(recipes.MODULES / f"{name}/go.mod" for name in ("servers", "alertmanager")), GITOPS)
         )
-        different = {name for name in one.keys() & two.keys() if one[name] != two[name]}
+        different = {name for name in servers.keys() & alertmanager.keys() if servers[name] != alertmanager[name]}
         # Prometheus uses another Alertmanager as a library; Alertmanager 0.31 can't be compiled with automemlimit 1.0.
         assert different == {"github.com/prometheus/alertmanager", "github.com/KimMachineGun/automemlimit"}
+        assert dict(gitops.items() - servers.items()).keys() == {"sigs.k8s.io/cli-utils"}
 
     def test_coredns_has_the_plugins_of_the_corefile(self) -> None:
         source = (recipes.MODULES / "servers/coredns/main.go").read_text()

@@ -12,6 +12,7 @@ from inventory_operator.api.resources import Model
 from inventory_operator.version import __version__
 
 _Generation = Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
+_ObservedGeneration = Annotated[int, Field(ge=-1, json_schema_extra={"format": "int64"})]
 _Url = Annotated[str, MaxLen(1024)]
 
 _READY = {
@@ -68,7 +69,8 @@ class Status(Model):
     """What the operator saw."""
 
     observed_generation: Annotated[
-        _Generation | None, Doc("The generation of the spec that this status is about.", 3)
+        _ObservedGeneration | None,
+        Doc("The generation of the spec that this status is about; -1 before the operator has looked at it.", 3),
     ] = None
     image: Annotated[
         str | None,
