@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from prometheus_client import REGISTRY, generate_latest
 
 from inventory_operator import metrics
+from inventory_operator.status.conditions import CONDITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,10 +50,10 @@ def operator() -> bytes:
     for result in ("success", "error"):
         metrics.RECONCILES.labels(result).inc()
     metrics.WRITES.labels("PATCH", "Service").inc()
-    for condition in ("Ready", "Reconciling", "Stalled"):
-        metrics.STACKS.labels(condition, "True").set(1)
+    said = {"status": "True", "reason": "Available", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    metrics.STACK_CONDITIONS.report(("shop", "shop"), [{"type": name, **said} for name in CONDITIONS])
     metrics.LEADER.set(1)
-    return generate_latest(REGISTRY)
+    return generate_latest(REGISTRY) + generate_latest(metrics.STACK_CONDITIONS)
 
 
 @contextmanager
@@ -61,7 +62,7 @@ def serving(pages: Mapping[str, bytes]) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = pages.get(self.path, b"")
+            body = pages.get(self.path.partition("?")[0], b"")
             self.send_response(200 if body else 404)
             self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))

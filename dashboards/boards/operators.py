@@ -1,6 +1,6 @@
 """The dashboard `inventory-operator`: whether the operator does its work, and does not do too much.
 
-It never shows one stack: an operator looks after all of its stacks, and these are its numbers for all of them.
+Its numbers are of all stacks that the operator has. By name it shows those that are not ready.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dashboards.boards.board import Frame, Row, render
 from dashboards.boards.panels import bars, graph, levels, number, query, query_now, runbook, thresholds, with_limits
 from dashboards.boards.promql import or_zero, part, quantile, rate
+from dashboards.boards.tables import Column, Rows, listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ FRAME = Frame(
 NONE_IS_GOOD = thresholds((None, "green"), (1, "red"))
 #: A condition counts each stack as True, False or Unknown.
 NOT_READY = 'condition="Ready", status!="True"'
-READY = 'condition="Ready"'
+PARTS = 'condition!~"Reconciling|Stalled"'
 ERROR = 'result="error"'
 STALLED = 'condition="Stalled", status="True"'
 
@@ -62,7 +63,7 @@ def results() -> Iterator[Panel]:
         "none",
         or_zero(f"sum(max by (condition, status) ({operator('stacks', NOT_READY)}))"),
         thresholds((None, "green"), (1, "orange")),
-    )
+    ).links(runbook("StackNotReady"))
     yield number(
         "Stacks stalled",
         "Stacks that wait for a person, by their condition Stalled; its message says for what.",
@@ -154,12 +155,21 @@ def stacks() -> Iterator[Panel]:
         query_now(counted, "{{condition}} {{status}}"),
         thresholds((None, "blue")),
     )
-    yield graph(
-        "Stacks by readiness over time",
-        "Stacks by the status of their condition Ready.",
-        "none",
-        [query(f"max by (condition, status) ({operator('stacks', READY)})", "Ready {{status}}")],
-    ).height(10)
+    yield not_ready()
+
+
+def not_ready() -> Panel:
+    """Return which stacks are not ready, and why: the stack as a whole, and each of its parts."""
+    by = "namespace, stack, condition"
+    state, since = (f"stack_condition{name}" for name in ("", "_last_transition_timestamp_seconds"))
+    false = f"max by ({by}, reason) ({operator(state, PARTS)} == 0)"
+    seconds = f"{false} + on ({by}) group_left () (time() - max by ({by}) ({operator(since, PARTS)}))"
+    return listing(
+        "Stacks that are not ready",
+        "Which stack and which part of it, why, and for how long. A stack's own Prometheus knows of no other stack.",
+        Rows({name: name.title() for name in ("namespace", "stack", "condition", "reason")}, descending=True),
+        Column("For", "s", or_zero(seconds, "reason")),
+    ).links(runbook("StackNotReady"))
 
 
 def process() -> Iterator[Panel]:

@@ -117,6 +117,9 @@ def test_a_bad_rule_is_named_and_prometheus_goes_on_with_the_last_good_one(api, 
         "the refusal",
     )
     assert "spec.prometheus.additionalRules[0]: ConfigMap team, key rules.yml" in stalled["message"]
+    ready = 'inventory_operator_stack_condition{condition="Ready"}'
+    eventually(lambda: prometheus.values(ready, "reason") == {"InvalidRules": 0.0}, "the reason as a series")
+    assert prometheus.values(ready, "namespace").keys() <= {shop}, "and not that of another stack"
     # Where a busy machine answers a scrape too late, the series are gone until the next one.
     eventually(lambda: prometheus.values("team:pallets", "job") == {"warehouse": 7.0}, "the last good rule")
     reloaded = "prometheus_config_last_reload_successful", "job"

@@ -90,7 +90,8 @@ CONTAINERS = {
 def operator() -> set[str]:
     """Return what the operator declares: the registry knows each name that it would export."""
     assert metrics.BUILD in REGISTRY._collector_to_names
-    return {name for name in REGISTRY._names_to_collectors if name.startswith("inventory_operator_")}
+    names = {name for name in REGISTRY._names_to_collectors if name.startswith("inventory_operator_")}
+    return names | {family.name for family in metrics.STACK_CONDITIONS.collect()}
 
 
 def containers() -> set[str]:

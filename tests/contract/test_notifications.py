@@ -29,7 +29,7 @@ HOLDS_BACK = {
     | {"ServiceErrorsHigh", "ServiceSlow", "InventoryStockCollectorDown", "ServicePodDown"},
     "AvailabilityBudgetBurnFast": {"AvailabilityBudgetBurnSlow"},
     "LatencyBudgetBurnFast": {"LatencyBudgetBurnSlow"},
-    "OperatorDown": {"OperatorNoLeader", "OperatorReconcileErrors", "OperatorQueueStuck", "OperatorHotLoop"},
+    "OperatorDown": {name for name, labels in alerts().items() if labels["domain"] == "operator"} - {"OperatorDown"},
 }
 RUNBOOK, DASHBOARD = "https://example.com/RUNBOOK.md#productoutofstock", "https://grafana.example/d/overview?a=1&b=2"
 TEXTS = {

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
+import requests
+import yaml
+from tests.framework import processes
+from tests.framework.api import PATIENCE, eventually
 from tests.framework.configurations import parsed, scrape_jobs
 from tests.framework.rendered import INPUTS, ROOT, sets
+from tests.framework.server import free_port
 
+from devcluster.build.binaries import binary
+from inventory_operator import metrics
 from inventory_operator.api.metadata import OPERATOR_METRICS
+from inventory_operator.runtime import health
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DEPLOY = ROOT / "operator/deploy"
 
@@ -43,8 +56,52 @@ def test_the_service_monitor_selects_the_service_and_its_port() -> None:
     assert monitor["spec"]["selector"]["matchLabels"].items() <= labels("base").items()
     (endpoint,) = monitor["spec"]["endpoints"]
     assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+    assert endpoint["honorLabels"], "what names a stack says its namespace"
     cluster_wide = load("cluster-wide/kustomization.yaml")
     assert load("monitoring/kustomization.yaml")["namespace"] == cluster_wide["namespace"]
+
+
+async def test_a_real_prometheus_collects_what_is_said_of_its_own_stack_alone(tmp_path: Path) -> None:
+    """With the stack's own job, but for where the operator is; the operator's page is the real one."""
+    job = {name: value for name, value in scrape_jobs(sets()["default"])["operator"].items() if "dns" not in name}
+    said = {"status": "False", "reason": "OOMKilled", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    for key in (("shop", "shop"), ("shop", "other"), ("elsewhere", "shop")):
+        metrics.STACK_CONDITIONS.report(key, [{"type": "Ready", **said}])
+    port, address = free_port(), f"127.0.0.1:{free_port()}"
+    job |= {"static_configs": [{"targets": [f"127.0.0.1:{port}"]}], "scrape_interval": "1s"}
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump({"scrape_configs": [job]}))
+    command = [
+        str(binary("prometheus")),
+        f"--config.file={tmp_path}/prometheus.yml",
+        f"--storage.tsdb.path={tmp_path}/data",
+        f"--web.listen-address={address}",
+    ]
+
+    def series() -> list[dict[str, str]]:
+        query = {"query": '{__name__=~"inventory_operator_stack_condition.*|inventory_operator_leader"}'}
+        with suppress(requests.ConnectionError):
+            answer = requests.get(f"http://{address}/api/v1/query", query, timeout=PATIENCE).json()
+            return [one["metric"] for one in answer["data"]["result"]]
+        return []
+
+    runner = await health.start(port, lambda: None, lambda: None)
+    try:
+        with (tmp_path / "log").open("w") as log, processes.running(command, stdout=log, stderr=log):
+            found = await asyncio.to_thread(eventually, series, f"the series, see {tmp_path}/log")
+    finally:
+        await runner.cleanup()
+        metrics.STACK_CONDITIONS.clear()
+    of = {"job": "operator", "instance": f"127.0.0.1:{port}", "namespace": "shop", "stack": "shop"}
+    state = "inventory_operator_stack_condition"
+    assert {one["__name__"]: one for one in found} == {
+        name: {"__name__": name, **of, **more}
+        for name, more in (
+            ("inventory_operator_leader", {}),
+            (state, {"condition": "Ready", "reason": "OOMKilled"}),
+            (f"{state}_last_transition_timestamp_seconds", {"condition": "Ready"}),
+        )
+    }
+    assert len(found) == 3
 
 
 def test_a_probe_waits_longer_than_a_busy_node_takes() -> None:

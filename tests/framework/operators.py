@@ -182,9 +182,9 @@ class Operator:
     def answers(self, path: str) -> bool:
         return self._ask(path) is not None
 
-    def metrics(self) -> str:
+    def metrics(self, query: str = "") -> str:
         """Return its metrics, once it answers: it may have been started again."""
-        found = eventually(lambda: self._ask("metrics"), "the operator's metrics")
+        found = eventually(lambda: self._ask(f"metrics{query}"), "the operator's metrics")
         assert found
         return found
 

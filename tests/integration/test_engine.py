@@ -152,8 +152,14 @@ def test_of_two_operators_one_writes_and_the_other_takes_over(plane, kubeconfig,
             assert len(creations()) == 1, "only one of them writes"
             # Where everything stood still for long, the first could not keep its Lease.
             eventually(lambda: not second.leads() or LEASE_LOST in first.log.read_text(), "one of them to lead")
+
+            def tells(one: Operator) -> bool:
+                return "inventory_operator_stack_condition{" in one.metrics()
+
+            eventually(lambda: tells(first) != tells(second), "only the leader to tell of the stack")
             first.kill()
             eventually(second.leads, "the second to take over")
+            eventually(lambda: tells(second), "the second to tell of the stack")
             api.delete("Service", "one", "shop-grafana")
             eventually(lambda: api.get("Service", "one", "shop-grafana"), "the second to work")
 

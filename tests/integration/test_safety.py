@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from tests.framework.api import condition, eventually, stack
 from tests.framework.stacks import EXTERNAL, URL, database_secret
 
@@ -313,6 +314,34 @@ def test_paused_reports_and_changes_nothing(api, operator, namespace, settled, a
     assert all(write.startswith(("patch inventorystacks/status", "create events")) for write in written)
     api.apply(stack(), namespace)
     eventually(lambda: api.get("Service", namespace, "shop-inventory"), "the service to come back")
+
+
+def test_the_metrics_name_a_stack_that_is_not_ready_and_why(api, operator, namespace, settled) -> None:
+    def told(kind: str, query: str = "") -> dict[str, float]:
+        """Return the value of one condition by its reason."""
+        families = text_string_to_metric_families(operator.metrics(query))
+        return {
+            one.labels["reason"]: one.value
+            for family in families
+            for one in family.samples
+            if one.name == "inventory_operator_stack_condition"
+            and (one.labels["namespace"], one.labels["stack"], one.labels["condition"]) == (namespace, "shop", kind)
+        }
+
+    api.apply(stack(spec={**EXTERNAL, "paused": True}), namespace)
+    assert condition(settled(namespace), "Stalled")["reason"] == "MissingReference"
+    # It may have lost its Lease, and been started again: then it tells nothing for a moment.
+    for query in ("", f"?namespace={namespace}&stack=shop"):
+        eventually(lambda query=query: told("Ready", query) == {"MissingReference": 0}, "the reason")
+    assert told("Ready", "?namespace=default&stack=shop") == {}
+    eventually(lambda: told("Reconciling") == {"Paused": 0}, "what keeps a paused stack from having an alert")
+    api.apply(stack(spec=EXTERNAL), namespace)
+    eventually(lambda: told("Stalled") == {"MissingReference": 1}, "the stack to go on")
+    api.create(database_secret(), namespace)
+    eventually(lambda: told("Stalled") == {"Progressing": 0}, "the Secret to be found")
+    assert told("Ready").keys().isdisjoint({"MissingReference", "Available"})
+    api.delete("InventoryStack", namespace, "shop")
+    eventually(lambda: f'namespace="{namespace}"' not in operator.metrics(), "nothing to be said of it any more")
 
 
 def test_transitions_are_events(api, operator, namespace, settled) -> None:

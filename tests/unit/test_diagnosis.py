@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from inventory_operator.status import pods
+from inventory_operator.status.deployments import conditions_issue
 from inventory_operator.status.issue import Issue
 from inventory_operator.status.pods import fails_readiness, next_issue
 
@@ -220,3 +221,20 @@ def test_the_message_is_that_of_the_newest_pod_with_an_issue() -> None:
     assert "pod new:" in issue.message
     assert first_issue([fine]) is None
     assert first_issue([]) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "said", "reason"),
+    [
+        ("ReplicaFailure", "True", "FailedDelete", "FailedDelete"),
+        ("ReplicaFailure", "True", "Planted", "FailedCreate"),
+        ("Progressing", "False", "ReplicaSetCreateError", "ReplicaSetCreateError"),
+        ("Progressing", "False", "Planted", "ProgressDeadlineExceeded"),
+    ],
+)
+def test_reasons_of_a_deployment_are_a_closed_list(kind: str, status: str, said: str, reason: str) -> None:
+    """They are labels of metrics: whoever writes the status of a Deployment must not make new ones."""
+    condition = {"type": kind, "status": status, "reason": said, "message": "no"}
+    issue = conditions_issue([{"metadata": {"name": "shop-grafana"}, "status": {"conditions": [condition]}}])
+    assert issue
+    assert issue.reason == reason

@@ -191,7 +191,7 @@ def test_settings_and_metrics_are_described() -> None:
     assert {f"INVENTORY_{word.upper()}" for word in words} <= set(re.findall(r"`([A-Z_]+)`", page))
     described = set(re.findall(r"^\| `(inventory_operator_\w+)", page, re.MULTILINE))
     own = [value for value in vars(metrics).values() if isinstance(value, MetricWrapperBase)]
-    exported = {family.name for metric in own for family in metric.collect()}
+    exported = {family.name for metric in (*own, metrics.STACK_CONDITIONS) for family in metric.collect()}
     assert exported
     assert {re.sub(r"_(total|info)$", "", name) for name in described} == exported
 

@@ -296,6 +296,9 @@ def test_paused_is_said_and_the_truth_still_told() -> None:
     assert says(found, "Reconciling") == ("False", "Paused")
     assert says(found, "Ready")[0] == "True"
     assert says(summary(*REST, deployment(availableReplicas=0), spec={"paused": True}), "Ready")[0] == "False"
+    stalled = summary(*HEALTHY, spec={"paused": True}, blockers=[REFUSAL])
+    assert says(stalled, "Reconciling") == ("False", "Paused")
+    assert says(stalled, "Stalled") == ("True", "NameTaken")
 
 
 def test_the_database_is_judged_by_the_service_pods() -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from inventory_operator import metrics
 from inventory_operator.api.metadata import KIND, STACK_LABEL, STACK_NAMESPACE_LABEL, USER_FILE
 from inventory_operator.cache.limits import NamespaceLimits, Usage
 from inventory_operator.kube.field_ownership import file_digests, owned_fields
@@ -103,7 +102,6 @@ class Store:
             self.stacks.pop(key, None)
         else:
             self.stacks[key] = _without_managed_fields(obj)
-        self._count()
         self.changed(key)
 
     def _observe_child(self, obj: Object, *, gone: bool) -> None:
@@ -142,16 +140,6 @@ class Store:
             WITHOUT_STACKS.objects + stacks * FOR_EACH_STACK.objects,
             WITHOUT_STACKS.bytes + stacks * FOR_EACH_STACK.bytes,
         )
-
-    def _count(self) -> None:
-        counts: dict[tuple[str, str], int] = {}
-        for stack in self.stacks.values():
-            for condition in stack.get("status", {}).get("conditions", ()):
-                of = (condition["type"], condition["status"])
-                counts[of] = counts.get(of, 0) + 1
-        metrics.STACKS.clear()
-        for (condition_type, status), count in counts.items():
-            metrics.STACKS.labels(condition_type, status).set(count)
 
 
 def version(obj: Object) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from inventory_operator import metrics
 from inventory_operator.api import metadata as meta
 from inventory_operator.components import enabled
 from inventory_operator.components.blocker import FIELD_CONFLICT
@@ -54,6 +55,7 @@ class Reporter:
         """Drop what is remembered of a stack that is gone."""
         self._states.pop(key, None)
         self._written.pop(key, None)
+        metrics.STACK_CONDITIONS.forget(key)
 
     async def __call__(self, scope: Scope) -> Scope:
         """Write the status where it changed, and an Event for each transition; return when to look again."""
@@ -64,6 +66,7 @@ class Reporter:
         stack = {**scope.raw, "status": old}
         observed = Observed(stack, scope.spec, scope.blockers, children, notes, missing)
         new = conditions.summarize(observed, scope.now)
+        metrics.STACK_CONDITIONS.report(scope.key, new["conditions"])
         if conditions.same(old, new):
             return scope
         state = self._states.setdefault(scope.key, ApplyState(clock=self.clock))

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from inventory_operator.metrics import STACK_CONDITIONS
+
 Check = Callable[[], str | None]
 
 
@@ -30,5 +32,7 @@ def _answer(check: Check) -> Callable[[web.Request], Awaitable[web.StreamRespons
     return handle
 
 
-async def _metrics(_: web.Request) -> web.StreamResponse:
-    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+async def _metrics(request: web.Request) -> web.StreamResponse:
+    """Answer all metrics; `?namespace=` and `?stack=` choose the stacks whose conditions are among them."""
+    stacks = STACK_CONDITIONS.only(request.query.get("namespace", ""), request.query.get("stack", ""))
+    return web.Response(body=generate_latest() + generate_latest(stacks), headers={"Content-Type": CONTENT_TYPE_LATEST})

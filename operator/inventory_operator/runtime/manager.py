@@ -96,6 +96,9 @@ class App:
         for task in (stopping, *tasks.values()):
             task.cancel()
         await asyncio.wait([stopping, *tasks.values()], timeout=CANCEL_SECONDS)
+        # Whoever leads now tells of the stacks.
+        metrics.LEADER.set(0)
+        metrics.STACK_CONDITIONS.clear()
         await self._close(runner)
         return not died
 

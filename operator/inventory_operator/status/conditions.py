@@ -107,8 +107,8 @@ def _overall(observed: Observed, components: Sequence[Condition]) -> list[Condit
     paused = bool(observed.spec and observed.spec.paused)
     if problem:
         ready = Condition("Ready", "False", problem.reason, problem.message)
-        return [ready, Condition("Reconciling", "False", problem.reason, "waits for a change"), _stalled(problem)]
-    if unsettled or stray:
+        moving = Condition("Reconciling", "False", problem.reason, "waits for a change")
+    elif unsettled or stray:
         reason, message = (stray.reason, stray.message) if stray else ("", "")
         if unsettled and not (stray and stray.component == WHOLE_STACK):
             # "False" sorts before "True": what does not serve comes before what is only being rolled out.
@@ -121,7 +121,7 @@ def _overall(observed: Observed, components: Sequence[Condition]) -> list[Condit
         moving = Condition("Reconciling", "False", "UpToDate", "everything is as the spec says")
     if paused:
         moving = Condition("Reconciling", "False", "Paused", "spec.paused is true: nothing is changed")
-    return [ready, moving, _stalled(None)]
+    return [ready, moving, _stalled(problem)]
 
 
 def _stalled(problem: Blocker | None) -> Condition:

@@ -20,6 +20,8 @@ Object = dict[str, Any]
 #: The metrics of a new pod come up to a minute after it: until then an autoscaler says that it has none.
 WITHOUT_METRICS = timedelta(minutes=3)
 _LONGEST = 300
+#: What Kubernetes' controllers call it that pods can't be made or deleted; the reasons of a status are a closed list.
+_NOT_MADE = frozenset({"FailedCreate", "FailedDelete", "ReplicaSetCreateError"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +81,12 @@ def conditions_issue(deployments: Iterable[Object]) -> Issue | None:
     found = [(one, condition) for one in deployments for condition in one.get("status", {}).get("conditions", ())]
     for _, condition in found:
         if (condition["type"], condition["status"]) == ("ReplicaFailure", "True"):
-            return Issue(condition["reason"], condition["message"][:_LONGEST])
+            reason = condition["reason"] if condition["reason"] in _NOT_MADE else "FailedCreate"
+            return Issue(reason, condition["message"][:_LONGEST])
     for deployment, condition in found:
         if (condition["type"], condition["status"]) == ("Progressing", "False"):
             name = deployment["metadata"]["name"]
-            if condition["reason"] != "ProgressDeadlineExceeded":
+            if condition["reason"] in _NOT_MADE:
                 return Issue(condition["reason"], condition["message"][:_LONGEST])
             words = f"kubectl describe deployment {name}, and its pods, have more"
             return Issue("ProgressDeadlineExceeded", f"Deployment {name} has made no progress for too long: {words}")
