@@ -21,8 +21,8 @@ CONNECT_SECONDS = 10.0
 #: A watch is silent for a minute at a time: the kernel asks whether the other side is there, and gives up after 25 s.
 KEEPALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 UNAUTHORIZED = 401
-#: Bytes. asyncio keeps a buffer of 256 KiB for each TLS connection, however little comes in: 77 MB for the watches of the
-#: 300 references that a namespace may have. A TLS record has 16 KiB at most (RFC 8446, 5.1).
+#: Bytes. asyncio keeps a buffer of 256 KiB for each TLS connection, however little comes in: 77 MB for the watches of
+#: the 300 references that a namespace may have. A TLS record has 16 KiB at most (RFC 8446, 5.1).
 sslproto.SSLProtocol.max_size = 32 * 1024
 Handler = Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]]
 
