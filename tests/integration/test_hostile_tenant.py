@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.framework.api import eventually
+from tests.framework.api import condition, eventually
 from tests.framework.hostile_tenant import HostileTenant
 from tests.framework.neighbour import Neighbour, Watched
 from tests.framework.operators import EXIT_RESTART, LEASE_LOST, USER, Operator, prepare
@@ -22,6 +22,7 @@ MEMORY = 256 * 10**6
 #: Each attack once at least, and so long at least.
 SECONDS = 60.0
 ATTACKS = 8
+INVALID = "InvalidScrapeConfig"
 
 
 def test_another_tenant_is_served_and_the_operator_lives(kubectl: Path, tmp_path: Path) -> None:
@@ -50,3 +51,8 @@ def test_another_tenant_is_served_and_the_operator_lives(kubectl: Path, tmp_path
             assert watched.failed_probes == 0 or watched.restarts or LEASE_LOST in operator.log.read_text()
             assert watched.memory < MEMORY
             assert rounds >= 1
+
+            def judged() -> bool:
+                return condition(api.get("InventoryStack", "hostile", "aliases"), "Ready").get("reason") == INVALID
+
+            eventually(judged, "a file of the attacks to have come as far as the checks")
