@@ -42,12 +42,18 @@ def ended(code: int = 3, reason: str = "Error") -> Object:
     return {"terminated": {"exitCode": code, "reason": reason}}
 
 
-@pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "RegistryUnavailable"])
+@pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"])
 def test_every_phase_of_a_failing_pull_reads_the_same(reason: str) -> None:
     words = "correct its name, or see that the nodes reach its registry and may pull from it"
     pulled = "pod p: container main: image registry.example.com/i:1 can't be pulled"
     expected = Issue("ImagePullBackOff", f"{pulled}: {words}")
     assert trouble_of(pod(waiting(reason, "Back-off 5m0s pulling image"))) == expected
+
+
+def test_an_image_that_may_not_be_pulled_has_to_be_brought() -> None:
+    words = "is not on its node, and its imagePullPolicy is Never: correct its name, or bring it there"
+    expected = Issue("ImagePullBackOff", f"pod p: container main: image registry.example.com/i:1 {words}")
+    assert trouble_of(pod(waiting("ErrImageNeverPull", "Container image is not present with pull policy"))) == expected
 
 
 CRASH = Issue("CrashLoopBackOff", "pod p: container main ended with exit code 3: read its log")
@@ -66,6 +72,18 @@ CRASH = Issue("CrashLoopBackOff", "pod p: container main ended with exit code 3:
 )
 def test_every_phase_of_a_crash_loop_reads_the_same(phase: Object) -> None:
     assert trouble_of(pod(phase)) == CRASH
+
+
+STOPPED = "read its log, and what kubectl describe pod says: a failed liveness check ends it like that"
+
+
+@pytest.mark.parametrize("code", [137, 143])
+def test_what_ends_a_container_from_outside_is_looked_for_in_its_events(code: int) -> None:
+    """Only they tell of a failed liveness or startup check. A container that initializes has none."""
+    issue = Issue("CrashLoopBackOff", f"pod p: container main ended with exit code {code}: {STOPPED}")
+    assert trouble_of(pod(container(state=ended(code)))) == issue
+    initial = trouble_of(pod(waiting("PodInitializing"), initContainerStatuses=[container("init", state=ended(code))]))
+    assert initial == Issue("CrashLoopBackOff", f"pod p: container init ended with exit code {code}: read its log")
 
 
 @pytest.mark.parametrize(
@@ -95,6 +113,23 @@ def test_a_container_that_can_not_start_says_why(reason: str) -> None:
     assert issue is not None
     assert issue.reason == reason
     assert 'secret "x" not found' in issue.message
+    assert len(issue.message) < 300
+
+
+def test_of_a_long_message_the_cause_is_told() -> None:
+    """As runc says it, after all that was tried."""
+    tried = (
+        "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed"
+    )
+    cause = 'error during container init: exec: "none": executable file not found in $PATH'
+    message = f"{tried}: unable to start container process: {cause}"
+    issue = trouble_of(
+        pod(container(state={"terminated": {**ended(128, "StartError")["terminated"], "message": message}}))
+    )
+    assert issue is not None
+    assert issue.reason == "RunContainerError"
+    assert issue.message.startswith("pod p: container main can't be started: failed to create containerd task: ")
+    assert issue.message.endswith(f" {cause}")
     assert len(issue.message) < 300
 
 
@@ -189,7 +224,7 @@ def test_an_init_container_that_ran_again_did_not_crash() -> None:
     ],
 )
 def test_what_is_to_stay_has_no_good_end(phase: Object) -> None:
-    words = "ended with exit code 0: read its log"
+    words = f"ended with exit code 0: {STOPPED}"
     assert trouble_of(pod(container(**phase))) == Issue("CrashLoopBackOff", f"pod p: container main {words}")
     issue = trouble_of(sidecar(waiting("PodInitializing"), **phase))
     assert issue == Issue("CrashLoopBackOff", f"pod p: container proxy {words}")

@@ -20,6 +20,7 @@ from inventory_operator.status.parts import (
     of_component,
 )
 from inventory_operator.status.pods import next_issue
+from inventory_operator.status.volumes import next_claim_issue
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -84,11 +85,15 @@ def transitions(old: Mapping[str, Any], new: Mapping[str, Any], conflicts: Colle
 
 def next_change(children: Collection[Object], now: str) -> float | None:
     """Return in how many seconds a status would change by time alone (of which no event tells), or None."""
-    pods, deployments, autoscalers = (
+    pods, claims, deployments, autoscalers = (
         [child for child in children if child["kind"] == kind]
-        for kind in ("Pod", "Deployment", "HorizontalPodAutoscaler")
+        for kind in ("Pod", "PersistentVolumeClaim", "Deployment", "HorizontalPodAutoscaler")
     )
-    pauses = (next_issue(pods, now), next_autoscaler_issue(autoscalers, deployments, now))
+    pauses = (
+        next_issue(pods, now),
+        next_claim_issue(claims, pods, now),
+        next_autoscaler_issue(autoscalers, deployments, now),
+    )
     return min((pause for pause in pauses if pause is not None), default=None)
 
 

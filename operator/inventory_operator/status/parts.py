@@ -100,7 +100,7 @@ def _issue(component: Component, deployments: Sequence[Object], observed: Observ
     claims, pods = (of_component(observed, component, kind) for kind in ("PersistentVolumeClaim", "Pod"))
     return (
         paused_issue(deployments)
-        or claims_issue(claims, pods, observed.missing_classes, component.storage)
+        or claims_issue(claims, pods, observed.missing_classes, component.storage, now)
         or pods_of_issue(deployments, observed.children, now)
         or conditions_issue(deployments)
     )

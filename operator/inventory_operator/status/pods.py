@@ -23,15 +23,23 @@ GRACE = timedelta(seconds=15)
 #: What a node takes to prepare a pod or to pull an image, and to confirm that a pod ended, before that is told.
 PREPARING, ENDING = timedelta(seconds=60), timedelta(seconds=30)
 
-_PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "RegistryUnavailable"})
+_REACH = "can't be pulled: correct its name, or see that the nodes reach its registry and may pull from it"
+_PULL = {
+    **dict.fromkeys(("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"), _REACH),
+    "ErrImageNeverPull": "is not on its node, and its imagePullPolicy is Never: correct its name, or bring it there",
+}
 _BAD_NAME = frozenset({"InvalidImageName", "ImageInspectError"})
 _CONFIG = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 #: How the kubelet calls the end of a container that could not be started at all.
 _NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
+#: How a container ends that was told to, or was killed: by a signal, or well.
+_STOPPED = frozenset({0, 128 + 9, 128 + 15})
 #: What a container waits for before its first start.
 _BEFORE_START = frozenset({"ContainerCreating", "PodInitializing"})
 #: Ids of containers, which are others with each try.
 _ID = re.compile(r"\b[0-9a-f]{12,64}\b")
+#: Characters of a node's message that are told: of a long one those that say what was tried, and those with the cause.
+_TRIED, _CAUSE = 60, 140
 
 #: Reasons of the condition PodScheduled for a pod that waits for something else than the scheduler's turn.
 _UNSCHEDULED = {
@@ -126,21 +134,25 @@ def _container_issue(role: _Role, where: str, container: Object, now: str) -> Is
         return _not_started("RunContainerError", where, ended)
     if ended.get("reason") == "OOMKilled":
         return Issue("OOMKilled", f"{where} was killed: out of memory: raise its memory limit")
-    return Issue("CrashLoopBackOff", f"{where} ended with exit code {ended['exitCode']}: read its log")
+    words = "read its log"
+    if role.stays and ended["exitCode"] in _STOPPED:
+        words += ", and what kubectl describe pod says: a failed liveness check ends it like that"
+    return Issue("CrashLoopBackOff", f"{where} ended with exit code {ended['exitCode']}: {words}")
 
 
 def _waiting_issue(where: str, image: str, waiting: Object) -> Issue | None:
     reason = waiting.get("reason", "")
-    if reason in _PULL:
-        words = "correct its name, or see that the nodes reach its registry and may pull from it"
-        return Issue("ImagePullBackOff", f"{where}: image {image} can't be pulled: {words}")
+    if words := _PULL.get(reason):
+        return Issue("ImagePullBackOff", f"{where}: image {image} {words}")
     if reason in _BAD_NAME:
         return Issue(reason, f"{where}: image {image} can't be used: correct its name, or the image")
     return _not_started(reason, where, waiting) if reason in _CONFIG else None
 
 
 def _not_started(reason: str, where: str, state: Object) -> Issue:
-    message = _ID.sub("...", state.get("message", ""))[:200]
+    message = _ID.sub("...", state.get("message", ""))
+    if len(message) > _TRIED + _CAUSE:
+        message = f"{message[:_TRIED]} ... {message[-_CAUSE:]}"
     return Issue(reason, f"{where} can't be started: {message}")
 
 
