@@ -179,7 +179,7 @@ def _start_control_plane(pki: Pki) -> None:
         _kubeconfig("controllers"),
         f"--cluster-cidr={network.POD_RANGE}",
         "--allocate-node-cidrs",
-        # There is no other node for its pods: a kubelet that gets no time for a minute is no reason to call them lost.
+        # There is no other node for its pods: they are not lost where a kubelet gets no time for a minute.
         "--node-monitor-grace-period=5m",
     )
     _launch("kube-controller-manager", controllers)

@@ -41,7 +41,7 @@ def ask(kubectl):
 
         def answer() -> int:
             found = int(run(*words, stdin=json.dumps([method, path, token, body])))
-            return found if found != HTTPStatus.SERVICE_UNAVAILABLE else 0  # it was busy, and says so
+            return found if found != HTTPStatus.SERVICE_UNAVAILABLE else 0  # it was busy
 
         return eventually(answer, f"an answer to {method} {path}")
 

@@ -39,7 +39,7 @@ def working(api, namespace: str, name: str) -> dict | None:
 
 
 def availability(api, namespace: str) -> list[tuple]:
-    """What Kubernetes has told of the availability of all that runs, and when it told something new."""
+    """What Kubernetes reports about the availability of all that runs, and when that changed."""
     deployments, live = api.list("Deployment", namespace), api.list("Pod", namespace)
     told = [(one["metadata"]["name"], one["status"].get("conditions")) for one in deployments]
     ready = [(one["metadata"]["name"], condition(one, "Ready")) for one in live]

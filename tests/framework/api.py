@@ -112,11 +112,11 @@ class Api:
         answer: Object = response.json()
         return answer
 
-    def _path(self, kind: str, ns: str | None, name: str = "") -> str:
+    def path(self, kind: str, ns: str | None, name: str = "") -> str:
         return PATHS[kind].format(ns=ns) + (f"/{name}" if name else "")
 
     def get(self, kind: str, ns: str | None, name: str) -> Object | None:
-        response = self._answered("GET", self._path(kind, ns, name))
+        response = self._answered("GET", self.path(kind, ns, name))
         if response.status_code == 404:
             return None
         assert response.ok, response.text
@@ -124,22 +124,22 @@ class Api:
         return answer
 
     def list(self, kind: str, ns: str | None, selector: str = "") -> list[Object]:
-        answer = self._do("GET", self._path(kind, ns), labelSelector=selector)
+        answer = self._do("GET", self.path(kind, ns), labelSelector=selector)
         return [{"kind": kind, **item} for item in answer["items"]]
 
     def create(self, obj: Object, ns: str | None = None) -> Object:
-        return self._do("POST", self._path(obj["kind"], ns), obj)
+        return self._do("POST", self.path(obj["kind"], ns), obj)
 
     def apply(self, obj: Object, ns: str | None = None, manager: str = "tester") -> Object:
-        path = self._path(obj["kind"], ns, obj["metadata"]["name"])
+        path = self.path(obj["kind"], ns, obj["metadata"]["name"])
         return self._do("PATCH", path, obj, "application/apply-patch+yaml", fieldManager=manager, force="true")
 
     def patch(self, kind: str, ns: str | None, name: str, patch: Any, subresource: str = "") -> Object:
-        path = self._path(kind, ns, name) + (f"/{subresource}" if subresource else "")
+        path = self.path(kind, ns, name) + (f"/{subresource}" if subresource else "")
         return self._do("PATCH", path, patch, "application/merge-patch+json", fieldManager="tester")
 
     def strategic(self, kind: str, ns: str | None, name: str, patch: Any) -> Object:
-        path = self._path(kind, ns, name)
+        path = self.path(kind, ns, name)
         return self._do("PATCH", path, patch, "application/strategic-merge-patch+json", fieldManager="tester")
 
     def stream(self, path: str, **query: str) -> requests.Response:
@@ -149,7 +149,7 @@ class Api:
         return response
 
     def delete(self, kind: str, ns: str | None, name: str, propagation: str = "Background") -> None:
-        self._do("DELETE", self._path(kind, ns, name), {"propagationPolicy": propagation})
+        self._do("DELETE", self.path(kind, ns, name), {"propagationPolicy": propagation})
 
     def children(self, ns: str, stack: str) -> dict[tuple[str, str], Object]:
         """Every namespaced child of a stack by kind and name."""

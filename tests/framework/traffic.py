@@ -29,7 +29,7 @@ class Traffic:
     def __init__(self, server: Server, product_ids: Sequence[int]) -> None:
         self.url = server.url
         self.acknowledged: Counter[int] = Counter(dict.fromkeys(product_ids, 0))
-        #: How often each product's client was told to come again.
+        #: How often each product's client was asked to try again.
         self.refused: Counter[int] = Counter(dict.fromkeys(product_ids, 0))
         self.statuses: Counter[int] = Counter()
         self.lives = 0

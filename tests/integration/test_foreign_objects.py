@@ -308,7 +308,7 @@ def restored(api: Any, run: Run) -> None:
     gone(api, run.stack.namespace, "InventoryStack", run.stack.name)
     for obj in saved:
         assert obj
-        path = api._path(obj["kind"], run.stack.namespace)
+        path = api.path(obj["kind"], run.stack.namespace)
         one = f"{path}/{obj['metadata']['name']}"
         eventually(lambda one=one: api.request("DELETE", one).status_code == 404, "the children to be gone")
         metadata = {key: obj["metadata"][key] for key in ("name", "labels", "annotations")}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.framework.api import PATHS, Api, eventually, stack
+from tests.framework.refusals import policy, told
 from tests.framework.stacks import EXTERNAL, database_secret
 
 from inventory_operator.api import metadata as meta
@@ -39,8 +40,6 @@ SPEC = {
 }
 #: What the operator never deletes holds data that can't be had again.
 PRUNED = CHILDREN.keys() - {"PersistentVolumeClaim", "Secret"}
-POLICIES = "apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
-BINDINGS = f"{POLICIES.removesuffix('policies')}policybindings"
 #: What a namespace's labels name is refused to the operator; others may write.
 KIND, NAME, VERB = (f"example.com/refused-{what}" for what in ("kind", "name", "verb"))
 LEFT_OVER = "shop-left-over"
@@ -59,7 +58,6 @@ def sentence(verb: str, kind: str) -> str:
 @contextlib.contextmanager
 def refusals(api: Api, verb: str) -> Iterator[None]:
     """Refuse a verb on the object that each namespace's labels name."""
-    name = f"refuses-{verb.lower()}"
     rule = {"apiGroups": ["*"], "apiVersions": ["*"], "operations": [verb], "resources": ["*"]}
     labels = "namespaceObject.metadata.labels"
     validation = {
@@ -75,18 +73,9 @@ def refusals(api: Api, verb: str) -> Iterator[None]:
             {"name": "namespaced", "expression": "has(request.namespace)"},
         ],
         "validations": [validation],
-        "failurePolicy": "Fail",
     }
-    selected = {"namespaceSelector": {"matchLabels": {VERB: verb}}}
-    bound = {"policyName": name, "validationActions": ["Deny"], "matchResources": selected}
-    for path, body in ((POLICIES, spec), (BINDINGS, bound)):
-        answer = api.request("POST", path, {"metadata": {"name": name}, "spec": body})
-        assert answer.ok, answer.text
-    try:
+    with policy(api, f"refuses-{verb.lower()}", spec, {VERB: verb}):
         yield
-    finally:
-        for path in (BINDINGS, POLICIES):
-            assert api.request("DELETE", f"{path}/{name}").ok
 
 
 @pytest.fixture
@@ -117,25 +106,16 @@ def as_operator(operator_kubeconfig: Any) -> Api:
     return Api(operator_kubeconfig)
 
 
-def is_told(api: Api, namespace: str, name: str, text: str) -> bool:
-    """Tell whether a condition of a status that is about the newest spec names the object and the sentence."""
-    found = api.get("InventoryStack", namespace, "shop")
-    status = found.get("status", {})
-    return status.get("observedGeneration") == found["metadata"]["generation"] and any(
-        name in one["message"] and text in one["message"] for one in status["conditions"]
-    )
-
-
 def wait_until_told(api: Api, namespaces: dict[str, str], verb: str, names: dict[str, str]) -> None:
     for kind, namespace in namespaces.items():
-        told = (namespace, f"{kind} {names[kind]}", sentence(verb, kind))
-        eventually(lambda told=told: is_told(api, *told), f"{told} in the status")
+        of = (namespace, f"{kind} {names[kind]}", sentence(verb, kind))
+        eventually(lambda of=of: told(api, *of), f"{of} in the status")
 
 
 def wait_until_healed(api: Api, namespaces: dict[str, str], verb: str) -> None:
     for kind, namespace in namespaces.items():
-        told = (namespace, kind, sentence(verb, kind))
-        eventually(lambda told=told: not is_told(api, *told), f"{told} to leave the status")
+        of = (namespace, kind, sentence(verb, kind))
+        eventually(lambda of=of: not told(api, *of), f"{of} to leave the status")
 
 
 def wait_until_in_force(as_operator: Api, path: str, method: str, body: Object | None, text: str) -> None:
@@ -146,10 +126,6 @@ def wait_until_in_force(as_operator: Api, path: str, method: str, body: Object |
         return text in as_operator.request(method, path, body, content_type, dryRun="All").text
 
     eventually(refused, f"{method} {path} to be refused")
-
-
-def path_of(kind: str, namespace: str, name: str = "") -> str:
-    return PATHS[kind].format(ns=namespace) + (f"/{name}" if name else "")
 
 
 def components(api: Api, namespace: str) -> dict[tuple[str, str], str]:
@@ -167,7 +143,7 @@ def test_each_kind_that_may_not_be_created(api, namespaces, as_operator, namespa
     with refusals(api, "CREATE"):
         refused = namespaces("CREATE")
         role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": CHILDREN["Role"]}}
-        where = path_of("Role", refused["Role"])
+        where = api.path("Role", refused["Role"])
         wait_until_in_force(as_operator, where, "POST", role | {"rules": []}, sentence("CREATE", "Role"))
         for one in refused.values():
             api.apply(stack(spec=SPEC), one)
@@ -192,16 +168,16 @@ def test_each_kind_that_may_not_be_updated(api, namespaces, as_operator, settled
     without = {"metadata": {"labels": {label: None}}}
     with refusals(api, "UPDATE"):
         wait_until_in_force(
-            *(as_operator, path_of("Role", refused["Role"], "shop-prometheus"), "PATCH", without),
+            *(as_operator, api.path("Role", refused["Role"], "shop-prometheus"), "PATCH", without),
             sentence("UPDATE", "Role"),
         )
+        others = {kind: "Role" if kind == "ServiceAccount" else "ServiceAccount" for kind in refused}
         for kind, one in refused.items():
-            api.patch(kind, one, CHILDREN[kind], without)
-            other = "ServiceAccount" if kind != "ServiceAccount" else "Role"
-            api.patch(other, one, CHILDREN[other], without)
+            for patched in (kind, others[kind]):
+                api.patch(patched, one, CHILDREN[patched], without)
         wait_until_told(api, refused, "UPDATE", CHILDREN)
         for kind, one in refused.items():
-            other = "ServiceAccount" if kind != "ServiceAccount" else "Role"
+            other = others[kind]
             assert label not in api.get(kind, one, CHILDREN[kind])["metadata"]["labels"]
             eventually(
                 lambda one=one, other=other: label in api.get(other, one, CHILDREN[other])["metadata"]["labels"],
@@ -225,7 +201,7 @@ def test_each_kind_that_may_not_be_deleted(api, namespaces, as_operator, settled
         where = refused["Role"]
         foreign = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": LEFT_OVER}}
         api.create(foreign | {"rules": []}, where)
-        role = path_of("Role", where, LEFT_OVER)
+        role = api.path("Role", where, LEFT_OVER)
         wait_until_in_force(as_operator, role, "DELETE", None, sentence("DELETE", "Role"))
         api.delete("Role", where, LEFT_OVER)
         # What an earlier version of the operator made, and this one does not.
@@ -254,6 +230,6 @@ def left_over(api: Api, as_operator: Api, namespace: str, kind: str) -> None:
     if kind == "Service":
         content["spec"] = {key: value for key, value in content["spec"].items() if "clusterIP" not in key}
     answer = as_operator.request(
-        *("POST", path_of(kind, namespace), {**content, "metadata": metadata}), fieldManager=meta.FIELD_MANAGER
+        *("POST", api.path(kind, namespace), {**content, "metadata": metadata}), fieldManager=meta.FIELD_MANAGER
     )
     assert answer.ok, answer.text

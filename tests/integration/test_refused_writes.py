@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.framework.api import condition, eventually, stack
 from tests.framework.operators import USER, permitted
+from tests.framework.refusals import policy, told
 
 from inventory_operator.api.metadata import CONFIG_ANNOTATION
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("operator")
 SELECTOR = "inventorystack.dev/stack=shop,app.kubernetes.io/component=prometheus"
-POLICIES = "apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
-BINDINGS = f"{POLICIES.removesuffix('policies')}policybindings"
 
 
 @contextlib.contextmanager
@@ -26,26 +25,9 @@ def refusing(api: Any, namespace: str, verb: str, group: str, resource: str, rea
     name, sentence = f"{namespace}-{verb.lower()}-{resource.replace('/', '-')}", f"nobody may {verb} {resource} today"
     rule = {"apiGroups": [group], "apiVersions": ["*"], "operations": [verb], "resources": [resource]}
     validations = [{"expression": "false", "message": sentence, "reason": reason}]
-    spec = {"matchConstraints": {"resourceRules": [rule]}, "validations": validations, "failurePolicy": "Fail"}
-    selector = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
-    bound = {"policyName": name, "validationActions": ["Deny"], "matchResources": {"namespaceSelector": selector}}
-    for path, body in ((POLICIES, spec), (BINDINGS, bound)):
-        answer = api.request("POST", path, {"metadata": {"name": name}, "spec": body})
-        assert answer.ok, answer.text
-    try:
+    spec = {"matchConstraints": {"resourceRules": [rule]}, "validations": validations}
+    with policy(api, name, spec, {"kubernetes.io/metadata.name": namespace}):
         yield sentence
-    finally:
-        for path in (BINDINGS, POLICIES):
-            assert api.request("DELETE", f"{path}/{name}").ok
-
-
-def told(api: Any, namespace: str, name: str, sentence: str) -> list[dict[str, Any]]:
-    """The conditions that name an object and a sentence, of a status that is about the newest spec."""
-    found = api.get("InventoryStack", namespace, "shop")
-    status = found.get("status", {})
-    if status.get("observedGeneration") != found["metadata"]["generation"]:
-        return []
-    return [one for one in status["conditions"] if name in one["message"] and sentence in one["message"]]
 
 
 def in_force(api: Any, namespace: str, sentence: str) -> None:

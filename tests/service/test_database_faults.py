@@ -160,7 +160,7 @@ def test_whatever_the_defaults_are(cluster, migrated_postgresql, tmp_path, behin
             (product,) = create(server, 1)
             with Traffic(server, [product] * 8) as traffic:
                 traffic.until(lambda: traffic.acknowledged[product] >= 100)
-            # On a machine that stands still a client may be told to come again, but not for what the defaults do.
+            # On a machine that stands still a client may be asked to try again, but not for what the defaults do.
             assert set(traffic.statuses) <= {200, 409, 503}
             refused = [line for line in server.lines() if line["event"] == "database unavailable"]
             assert [

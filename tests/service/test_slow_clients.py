@@ -88,7 +88,7 @@ def test_two_hundred_slow_clients_disturb_nobody(server, addresses):
             asker.start()
         began = time.monotonic()
         most = 0
-        # Those that began a request and do not go on are given up, and come again.
+        # Those that began a request and do not go on are given up, and try again.
         while time.monotonic() < began + SECONDS or not slow.closed.get("half a head"):
             assert time.monotonic() < began + DEADLINE
             most = max(most, psutil.Process(server.process.pid).memory_info().rss)

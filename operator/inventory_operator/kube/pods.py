@@ -28,10 +28,14 @@ def is_ending(pod: Object) -> bool:
     return "deletionTimestamp" in pod["metadata"] and pod.get("status", {}).get("phase") not in FINISHED
 
 
+def conditions(pod: Object) -> dict[str, Object]:
+    """Return the conditions of a pod by type."""
+    return {one["type"]: one for one in pod.get("status", {}).get("conditions", ())}
+
+
 def is_ready(pod: Object) -> bool:
     """Tell whether a pod reports that it is ready."""
-    conditions = pod.get("status", {}).get("conditions", ())
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    return bool(conditions(pod).get("Ready", {}).get("status") == "True")
 
 
 def controlled_by(obj: Object, uid: str) -> bool:

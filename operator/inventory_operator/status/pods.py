@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from inventory_operator.kube.pods import is_ending, is_working
+from inventory_operator.kube.pods import conditions, is_ending, is_working
 from inventory_operator.status.crashes import LOOP, crash, forgotten_in
 from inventory_operator.status.issue import Issue, left_of
 
@@ -74,7 +74,7 @@ def pods_issue(pods: Iterable[Object], now: str) -> Issue | None:
 def pod_issue(pod: Object, now: str) -> Issue | None:
     """Return what keeps one pod from being ready; None while it is merely starting. `now` is RFC 3339."""
     name = pod["metadata"]["name"]
-    scheduled = _conditions(pod).get("PodScheduled", {})
+    scheduled = conditions(pod).get("PodScheduled", {})
     if words := _UNSCHEDULED.get(scheduled.get("reason", "")):
         return Issue(scheduled["reason"], f"pod {name} {words}: {scheduled.get('message', '')}")
     containers = [(role, f"pod {name}: container {one['name']}", one) for role, one in _containers(pod)]
@@ -104,10 +104,6 @@ def is_crashing(pod: Object, now: str) -> bool:
     return any(
         one.get("restartCount", 0) >= LOOP and crash(one, now, stays=role.stays) for role, one in _containers(pod)
     )
-
-
-def _conditions(pod: Object) -> dict[str, Object]:
-    return {one["type"]: one for one in pod.get("status", {}).get("conditions", ())}
 
 
 def _containers(pod: Object) -> Iterator[tuple[_Role, Object]]:
@@ -177,7 +173,7 @@ def _preparing_issue(pod: Object, now: str) -> Issue | None:
     if _preparing_left(pod, now) != timedelta():
         return None
     name, node = pod["metadata"]["name"], pod.get("spec", {}).get("nodeName", "")
-    if _conditions(pod).get("PodReadyToStartContainers", {}).get("status") == "True":
+    if conditions(pod).get("PodReadyToStartContainers", {}).get("status") == "True":
         image = next((one["image"] for _, one in _containers(pod)), "")
         return Issue("PullingImage", f"pod {name}: node {node} is still pulling image {image}")
     words = f"kubectl describe pod {name} has the cause (FailedAttachVolume, FailedMount, FailedCreatePodSandBox)"
@@ -185,7 +181,7 @@ def _preparing_issue(pod: Object, now: str) -> Issue | None:
 
 
 def _preparing_left(pod: Object, now: str) -> timedelta | None:
-    scheduled = _conditions(pod).get("PodScheduled", {})
+    scheduled = conditions(pod).get("PodScheduled", {})
     waiting = [one.get("state", {}).get("waiting", {}).get("reason") in _BEFORE_START for _, one in _containers(pod)]
     if scheduled.get("status") != "True" or not scheduled.get("lastTransitionTime") or not all(waiting):
         return None
@@ -194,7 +190,7 @@ def _preparing_left(pod: Object, now: str) -> timedelta | None:
 
 def _unready_issue(pod: Object) -> Issue | None:
     """Return why a pod whose containers are ready is not: the kubelet and the node's controller write conditions."""
-    found = _conditions(pod)
+    found = conditions(pod)
     ready = found.get("Ready", {})
     if found.get("ContainersReady", {}).get("status") != "True" or ready.get("status", "True") == "True":
         return None

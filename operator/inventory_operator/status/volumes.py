@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from inventory_operator.kube.pods import is_working
+from inventory_operator.kube.pods import conditions, is_working
 from inventory_operator.status.issue import Issue, left_of
 
 if TYPE_CHECKING:
@@ -36,9 +36,7 @@ def claims_issue(
 
     `field` is where the spec says how the volume should be; `missing_classes` are storage classes that do not exist.
     """
-    waited_for = any(
-        _UNBOUND in one.get("message", "") for pod in pods for one in pod.get("status", {}).get("conditions", ())
-    )
+    waited_for = any(_UNBOUND in one.get("message", "") for pod in pods for one in conditions(pod).values())
     for claim in claims:
         name, phase = claim["metadata"]["name"], claim.get("status", {}).get("phase")
         where, named = f"PersistentVolumeClaim {name}", claim["spec"].get("storageClassName")
@@ -81,6 +79,5 @@ def _has(pod: Object, claim: str) -> bool:
 
 def _was_judged(pod: Object) -> bool:
     """Return whether the scheduler has found a node for a pod, or none."""
-    conditions = pod.get("status", {}).get("conditions", ())
-    scheduled: Object = next((one for one in conditions if one["type"] == "PodScheduled"), {})
+    scheduled = conditions(pod).get("PodScheduled", {})
     return scheduled.get("status") == "True" or scheduled.get("reason") == "Unschedulable"
