@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from bench.command import machine, record
 from tests.faults import report
-from tests.faults.baseline import CONTROL, RESTARTS, Control, Restarts
+from tests.faults.baseline import CONTROL, RESTARTS, ROLLOUTS, Control, Restarts, Rollouts
 from tests.faults.environment import Environment
 from tests.faults.evidence import Row
 from tests.faults.faults import FAULTS
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SCENARIOS = {**{fault.name: (Scenario, fault) for fault in FAULTS}, "control": (Control, CONTROL)}
-SCENARIOS["restarts"] = (Restarts, RESTARTS)
+SCENARIOS |= {"restarts": (Restarts, RESTARTS), "rollouts": (Rollouts, ROLLOUTS)}
 _EXAMPLES = """\
 exit code: 0 if all is as expected, 1 if something is not, 2 for wrong words, 3 if this machine can't do it
 
 examples:
-  make test-faults                                         all of it, at most 60 minutes, and write docs/faults.md
+  make test-faults                                         all of it, about 70 minutes, and write docs/faults.md
   .venv/bin/python -m tests.faults --only low-stock --only control
   .venv/bin/python -m tests.faults --only service-down --keep
   .venv/bin/python -m tests.faults -o json | jq '.rows[] | select(.as_expected | not)'

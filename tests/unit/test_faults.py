@@ -19,6 +19,7 @@ from tests.faults.faults import FAULTS
 from tests.faults.fixture import BASE, merged
 from tests.faults.misbehaviour import HEADER, wrapped
 from tests.faults.receiver import Delivery, Receiver, read
+from tests.faults.statuses import Replacement, Said, untrue
 from tests.framework import derivedimage
 from tests.framework.rendered import ROOT, stack
 
@@ -192,6 +193,50 @@ def test_the_image_has_one_layer_more(tmp_path) -> None:
     assert b"application = wrapped(application)" in wsgi
     compile(wsgi, "wsgi.py", "exec")
     assert misbehaviour == faultyimage.MISBEHAVIOUR.read_bytes()
+
+
+# The statuses of stacks without a fault
+
+ROLLOUT = Replacement("service", began=100.0, ended=160.0)
+
+
+def said(condition, reason, at=120.0, message="0 of 1 pods available") -> Said:
+    return Said(at, condition, reason, message)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        said("Ready", "Available", at=10.0),
+        said("DatabaseAvailable", "Reachable", at=10.0),
+        said("ServiceAvailable", "RollingOut"),
+        said("DatabaseAvailable", "NoPodRunning"),
+        said("Ready", "Starting"),
+    ],
+)
+def test_what_a_status_says_of_a_healthy_stack(one) -> None:
+    assert untrue([one], [ROLLOUT]) == []
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        said("ServiceAvailable", "RollingOut", at=99.0),
+        said("ServiceAvailable", "Starting", at=161.0),
+        said("PrometheusAvailable", "RollingOut"),
+        said("Stalled", "RollingOut"),
+        said("ServiceAvailable", "NotReady"),
+        said("Ready", "ApplyFailed", at=10.0),
+    ],
+)
+def test_a_reason_without_a_cause_is_told(one) -> None:
+    assert untrue([one, one], [ROLLOUT]) == [
+        f"the status said {one.type} {one.reason} without a cause: 0 of 1 pods available"
+    ]
+
+
+def test_a_rollout_that_goes_on_explains_until_it_ends() -> None:
+    assert untrue([said("Ready", "RollingOut", at=9999.0)], [Replacement("prometheus", began=100.0)]) == []
 
 
 # The run
