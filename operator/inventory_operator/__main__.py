@@ -12,7 +12,7 @@ import yaml
 
 from inventory_operator import cli
 from inventory_operator.kube.auth import NoConnectionError
-from inventory_operator.runtime import logging, manager
+from inventory_operator.runtime import logging, manager, memory
 from inventory_operator.runtime.ending import EXIT_RESTART
 
 EXIT_CANNOT_START = 3
@@ -30,6 +30,7 @@ def main() -> int:
     except (OSError, yaml.YAMLError) as error:
         sys.stderr.write(f"inventory-operator: {error}\n")
         return cli.EXIT_INVALID
+    memory.give_back()
     logging.configure(words.log_format, words.log_level)
     try:
         return 0 if asyncio.run(manager.run(cli.settings(words))) else EXIT_RESTART

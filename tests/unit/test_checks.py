@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inventory_operator.components.config_tools import ConfigChecker, Tool
+from inventory_operator.components.config_tools import REMEMBERED, SHARES, ConfigChecker, Judgement, Judgements, Tool
 from inventory_operator.components.limited_process import ProgramMissingError
 from inventory_operator.components.tool_messages import problem_of, without_text
 
@@ -99,6 +99,23 @@ async def test_what_is_remembered_is_bounded(promtool: Path) -> None:
     for text in [*jobs, jobs[0], jobs[0]]:
         assert (await checks.judge("ns", "scrape", CONFIG, text)).names
     assert runs(promtool) == 4
+
+
+def test_what_one_namespace_has_judged_makes_nobody_elses_be_judged_again() -> None:
+    judgements = Judgements(most_bytes=4_000)
+    judgements.put("ours", "shop", Judgement(text="x" * 300))
+    for number in range(2 * REMEMBERED):
+        judgements.put(f"large-{number}", "hostile", Judgement(text="x" * 900))
+    assert judgements.get("ours")
+    assert judgements.get(f"large-{2 * REMEMBERED - 1}")
+    assert not judgements.get(f"large-{2 * REMEMBERED - 2}")
+    judgements = Judgements()
+    judgements.put("ours", "shop", Judgement())
+    for number in range(2 * REMEMBERED):
+        judgements.put(f"small-{number}", "hostile", Judgement())
+    kept = [number for number in range(2 * REMEMBERED) if judgements.get(f"small-{number}")]
+    assert len(kept) == REMEMBERED // SHARES
+    assert judgements.get("ours")
 
 
 async def test_a_program_that_is_missing_is_no_verdict() -> None:

@@ -15,10 +15,13 @@ import yaml
 from tests.framework.rendered import ROOT
 
 from inventory_operator.api.quantities import quantity_bytes
+from inventory_operator.components import limited_process
 from inventory_operator.components.limited_process import (
     AT_ONCE,
+    BURST_SECONDS,
     CHECK,
     LARGEST_OUTPUT,
+    SHARE,
     TOOL,
     Limits,
     ProgramMissingError,
@@ -126,6 +129,40 @@ async def test_a_namespace_with_many_files_has_one_turn_at_a_time() -> None:
     for one in (*many, other, third):
         one.end.set()
     await asyncio.gather(*(one.task for one in (*many, other, third)))
+
+
+async def test_a_namespace_has_its_share_of_one_cpu_and_no_other_waits_for_it() -> None:
+    used, now = [0.0], [0.0]
+    turns = Turns(lambda: used[0], lambda: now[0])
+
+    async def judge(namespace: str, seconds: float) -> None:
+        async with turns.take(namespace):
+            used[0] += seconds
+
+    await judge("hostile", BURST_SECONDS)
+    assert turns.pause("hostile") == 0.0, "so much at once"
+    await judge("hostile", 1.0)
+    assert turns.pause("hostile") == 1.0 / SHARE
+    assert turns.pause("other") == 0.0
+    waiting = asyncio.create_task(judge("hostile", 1.0))
+    await settled()
+    await asyncio.wait_for(judge("other", 1.0), 60)
+    waiting.cancel()
+    now[0] += 1.0 / SHARE
+    assert turns.pause("hostile") == 0.0
+    await judge("hostile", 1.0)
+    assert turns.pause("hostile") == 1.0 / SHARE
+    now[0] += (BURST_SECONDS + 2.0) / SHARE
+    await judge("other", 0.0)
+    await judge("hostile", BURST_SECONDS)
+    assert turns.pause("hostile") == 0.0, "what it had is forgotten in time"
+
+
+async def test_what_a_program_takes_is_counted() -> None:
+    before = limited_process._spent()
+    outcome = await run([sys.executable, "-c", "sum(range(3_000_000))"], "", CHECK)
+    assert outcome.code == 0
+    assert limited_process._spent() > before
 
 
 def test_the_operator_and_all_checks_stay_below_the_limit_of_the_pod() -> None:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import time
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from inventory_operator.cache.informer import Informer, Timing
 from inventory_operator.cache.limits import NamespaceLimits, Usage
@@ -28,6 +29,8 @@ LIST_SECONDS = 35.0
 LOOK_SECONDS = 1.0
 #: What the specs of a namespace may refer to together: each name costs a connection.
 ALLOWED = Usage(objects=300, bytes=16_000_000)
+#: Names of one namespace that are read at the same time: however many there are, what is done for others comes between.
+LISTS = 4
 #: kind and name of what a stack refers to in its namespace.
 Wanted = tuple[str, str]
 #: kind, namespace and name.
@@ -60,7 +63,11 @@ class _Reference:
         self._name = name
         self._watcher = watcher
         resource, selector = _RESOURCES[name[0]], {"fieldSelector": f"metadata.name={name[2]}"}
-        informer = Informer(watcher.cluster, resource, name[1], self, selector, timing=watcher.timing)
+        #: Shared by all of the namespace, for as long as one of them is there.
+        self._lists = watcher.lists_of(name[1])
+        informer = Informer(
+            watcher.cluster, resource, name[1], self, selector, timing=watcher.timing, lists=self._lists
+        )
         self.listed_once, self.state = informer.synced, informer.state
         self.task = asyncio.create_task(informer.follow())
         self.task.add_done_callback(watcher.ended)
@@ -122,6 +129,7 @@ class ReferenceWatcher:
         self.limits = NamespaceLimits("referenced objects", lambda _: allowed)
         self.allowed = allowed
         self._references: dict[Name, _Reference] = {}
+        self._lists: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._defects: asyncio.Queue[BaseException] = asyncio.Queue()
 
     async def run(self) -> None:
@@ -163,6 +171,10 @@ class ReferenceWatcher:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def lists_of(self, namespace: str) -> asyncio.Semaphore:
+        """Return what bounds how many names of a namespace are read at the same time."""
+        return self._lists.setdefault(namespace, asyncio.Semaphore(LISTS))
 
     def ended(self, task: asyncio.Task[None]) -> None:
         """Note how a watch ended."""

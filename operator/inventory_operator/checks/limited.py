@@ -11,7 +11,7 @@ import sys
 
 #: What a shell says of a program that it can't run.
 EXIT_CANNOT_RUN = 127
-NICENESS = 5
+NICENESS = 10
 
 
 def _lower(kind: int, soft: int, hard: int) -> None:

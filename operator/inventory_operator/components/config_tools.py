@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 #: What was judged last. The bytes are those of what is to be written in place of files.
 REMEMBERED = 1024
 REMEMBERED_BYTES = 16_000_000
+#: Of that one namespace has a quarter at most: as much as four stacks with the largest files need.
+SHARES = 4
 #: Exit codes of promtool and amtool for a file that they refuse; promtool's other one is for its own linter.
 _REFUSED = frozenset({1, 3})
 _KILLED = -9
@@ -66,6 +68,35 @@ class Judgement:
         return sys.getsizeof(self.text) + sum(sys.getsizeof(name) for name, _ in self.names)
 
 
+class Judgements:
+    """What was judged last, of each namespace a share: what one has judged makes nobody else's be judged again."""
+
+    def __init__(self, most_bytes: int = REMEMBERED_BYTES) -> None:
+        #: By content, with the namespace that had it judged; the oldest first.
+        self._kept: OrderedDict[str, tuple[str, Judgement]] = OrderedDict()
+        self._most_bytes = most_bytes
+
+    def get(self, key: str) -> Judgement | None:
+        """Return what was said of a content, if it is still known."""
+        if key not in self._kept:
+            return None
+        self._kept.move_to_end(key)
+        return self._kept[key][1]
+
+    def put(self, key: str, namespace: str, judgement: Judgement) -> None:
+        """Keep what was said, and drop the oldest of what is too much; the newest stays, whatever its size."""
+        self._kept[key] = (namespace, judgement)
+        self._drop([one for one, (name, _) in self._kept.items() if name == namespace], SHARES)
+        self._drop(list(self._kept), 1)
+
+    def _drop(self, keys: list[str], shares: int) -> None:
+        size = sum(self._kept[key][1].size for key in keys)
+        for number, key in enumerate(keys[:-1]):
+            if len(keys) - number <= REMEMBERED // shares and size <= self._most_bytes // shares:
+                return
+            size -= self._kept.pop(key)[1].size
+
+
 class ConfigChecker:
     """Judges texts, one of a namespace at a time."""
 
@@ -73,8 +104,7 @@ class ConfigChecker:
         #: Where the programs are; None is the PATH.
         self._folder = folder
         self._turns = Turns()
-        self._remembered: OrderedDict[str, Judgement] = OrderedDict()
-        self._bytes, self._most_bytes = 0, most_bytes
+        self._judgements = Judgements(most_bytes)
 
     async def check(self, namespace: str, tool: Tool, text: str) -> str | None:
         """Return what a program says of a configuration of ours; None is good.
@@ -108,23 +138,14 @@ class ConfigChecker:
         self, namespace: str, version: list[str], text: str, judge: Callable[[], Awaitable[Judgement]]
     ) -> Judgement:
         key = hashlib.sha256("\0".join([*version, text]).encode()).hexdigest()
-        if key not in self._remembered:
-            async with self._turns.take(namespace):
-                # Another stack of the namespace may have the same file.
-                judgement = self._remembered.get(key) or await judge()
-            if not judgement.final:
-                return judgement
-            self._remember(key, judgement)
-        self._remembered.move_to_end(key)
-        return self._remembered[key]
-
-    def _remember(self, key: str, judgement: Judgement) -> None:
-        if key not in self._remembered:
-            self._bytes += judgement.size
-        self._remembered[key] = judgement
-        while len(self._remembered) > REMEMBERED or (self._bytes > self._most_bytes and len(self._remembered) > 1):
-            _, oldest = self._remembered.popitem(last=False)
-            self._bytes -= oldest.size
+        if known := self._judgements.get(key):
+            return known
+        async with self._turns.take(namespace):
+            # Another stack of the namespace may have the same file.
+            judgement = self._judgements.get(key) or await judge()
+        if judgement.final:
+            self._judgements.put(key, namespace, judgement)
+        return judgement
 
 
 def _identity(command: list[str]) -> str:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import sys
 import tempfile
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +21,12 @@ import inventory_operator
 from inventory_operator.checks import limited
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
 #: Programs at the same time. Together with the operator they stay below the memory limit of its pod.
 AT_ONCE = 2
+#: CPU seconds that the programs of a namespace may take at once, and after that for each second.
+BURST_SECONDS, SHARE = 10.0, 0.25
 #: Bytes of output: our largest file, each character of it escaped in JSON.
 LARGEST_OUTPUT = 5_000_000
 _LAUNCHER = (sys.executable, "-I", "-S", limited.__file__)
@@ -73,19 +77,50 @@ class Outcome:
 
 
 class Turns:
-    """Lets `AT_ONCE` holders in, one of each namespace at most, and the namespaces in the order in which they came."""
+    """Lets `AT_ONCE` holders in, one of each namespace at most, and the namespaces in the order in which they came.
 
-    def __init__(self) -> None:
+    A namespace whose programs have taken `BURST_SECONDS` of CPU time waits, so that in the long run they take `SHARE`
+    of one CPU: no tenant keeps it busy. Nobody else waits for that.
+    """
+
+    def __init__(self, spent: Callable[[], float] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._all = asyncio.Semaphore(AT_ONCE)
         # A lock lives as long as somebody holds it or waits for it.
         self._of: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        #: CPU seconds of all programs that have ended, and as they were when a turn ended last.
+        self._spent = spent or _spent
+        self._charged = self._spent()
+        #: When each namespace will have had its share of all that it took.
+        self._even: dict[str, float] = {}
+        self._clock = clock
 
     @asynccontextmanager
     async def take(self, namespace: str) -> AsyncIterator[None]:
         """Wait for a turn of the namespace, and hold it."""
         lock = self._of.setdefault(namespace, asyncio.Lock())
-        async with lock, self._all:
-            yield
+        async with lock:
+            await asyncio.sleep(self.pause(namespace))
+            async with self._all:
+                try:
+                    yield
+                finally:
+                    self._charge(namespace)
+
+    def pause(self, namespace: str) -> float:
+        """Return in how many seconds a namespace may have its next turn."""
+        return max(0.0, self._even.get(namespace, 0.0) - self._clock() - BURST_SECONDS / SHARE)
+
+    def _charge(self, namespace: str) -> None:
+        """Count what the program of a turn took: the kernel adds it to the sum when the program has ended."""
+        now, spent = self._clock(), self._spent()
+        self._even = {name: at for name, at in self._even.items() if at > now}
+        self._even[namespace] = max(now, self._even.get(namespace, now)) + (spent - self._charged) / SHARE
+        self._charged = spent
+
+
+def _spent() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 async def run(command: Sequence[str], text: str, limits: Limits) -> Outcome:
