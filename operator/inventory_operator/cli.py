@@ -72,8 +72,10 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         run.add_argument(flag, default=value, help=f"{text} [${variable(name)}, default: {shown}]", **more)
 
     def switch(flag: str, text: str) -> None:
-        name = variable(flag.removeprefix("--").replace("-", "_"))
-        value = os.environ.get(name, "").lower() in {"1", "true", "yes"}
+        setting = flag.removeprefix("--").replace("-", "_")
+        name = variable(setting)
+        said = os.environ.get(name, "").lower()
+        value = said in {"1", "true", "yes"} if said else getattr(defaults, setting)
         run.add_argument(flag, action=argparse.BooleanOptionalAction, default=value, help=f"{text} [${name}]")
 
     option("--namespace", "the one namespace to work in")
@@ -86,6 +88,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     option("--resync-seconds", "how often each stack is looked at without a change", type=float)
     switch("--kubelet-insecure-skip-verify", "kubelets serve self-signed certificates (kind)")
     switch("--allow-kubelet-metrics", "stacks may read the metrics of containers from the kubelets")
+    switch("--probe-pods", "ask the pods of stacks what the checks want to know (default: in a pod)")
     option("--allowed-ingress-hosts", "hosts for stacks, each with all that is below it; * is any", type=_hosts)
     option("--allowed-ingress-annotations", "annotations for their Ingresses", type=_words(AnnotationKey))
     option("--allowed-ingress-classes", "classes for their Ingresses", type=_words(ObjectName))

@@ -62,21 +62,28 @@ class StackConditions:
     """
 
     _conditions: dict[tuple[str, str], Collection[Mapping[str, str]]] = field(default_factory=dict)
+    #: The status of each check.
+    _checks: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
     #: The only stacks that are named; empty for all of them.
     _namespace: str = ""
     _stack: str = ""
 
-    def report(self, key: tuple[str, str], conditions: Collection[Mapping[str, str]]) -> None:
-        """Take in all conditions of one stack, named by its namespace and name."""
+    def report(
+        self, key: tuple[str, str], conditions: Collection[Mapping[str, str]], checks: Mapping[str, str] | None = None
+    ) -> None:
+        """Take in all conditions of one stack, named by its namespace and name, and the status of each check."""
         self._conditions[key] = conditions
+        self._checks[key] = checks or {}
 
     def forget(self, key: tuple[str, str]) -> None:
         """Drop a stack that is gone."""
         self._conditions.pop(key, None)
+        self._checks.pop(key, None)
 
     def clear(self) -> None:
         """Drop all stacks: another operator looks after them."""
         self._conditions.clear()
+        self._checks.clear()
 
     def only(self, namespace: str, stack: str) -> StackConditions:
         """Return the same, that names only the stacks of a namespace, of a name or, with both, the one."""
@@ -104,6 +111,11 @@ class StackConditions:
         state = GaugeMetricFamily(name, "1 where a condition is True, 0 where it is False.", labels=[*labels, "reason"])
         text = "When the status of a condition changed."
         since = GaugeMetricFamily(f"{name}_last_transition_timestamp_seconds", text, labels=labels)
+        check = GaugeMetricFamily(
+            "inventory_operator_stack_check",
+            "1 for the status that a check of a stack has.",
+            labels=["namespace", "stack", "check", "status"],
+        )
         named: dict[str, int] = {}
         for key, conditions in self._conditions.items():
             if (self._namespace or key[0], self._stack or key[1]) != key:
@@ -115,7 +127,9 @@ class StackConditions:
                     since.add_metric(of, seconds)
                 if one["status"] in _VALUES:
                     state.add_metric([*of, one["reason"]], _VALUES[one["status"]])
-        yield from (state, since)
+            for one_check, status in self._checks.get(key, {}).items() if named[key[0]] <= MOST_STACKS else ():
+                check.add_metric([*key, one_check, status], 1.0)
+        yield from (state, since, check)
         text = "Stacks whose conditions are not exported: too many in their namespace."
         left_out = sum(max(count - MOST_STACKS, 0) for count in named.values())
         yield GaugeMetricFamily("inventory_operator_stacks_not_exported", text, value=left_out)

@@ -30,6 +30,11 @@ def _own_namespace() -> str | None:
         return None
 
 
+def _in_a_pod() -> bool:
+    """Return whether the operator runs in a pod."""
+    return SERVICE_ACCOUNT_NAMESPACE.exists()
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings; times are in seconds."""
@@ -55,6 +60,8 @@ class Settings:
     kubelet_insecure_skip_verify: bool = False
     #: Where RUNBOOK.md is published, for the links of alerts; without it they lead to the stack's own Grafana.
     runbook_url: str | None = None
+    #: Whether the pods of stacks are asked what the checks want to know; outside of a cluster nobody reaches them.
+    probe_pods: bool = field(default_factory=_in_a_pod)
     #: Stacks worked on at the same time, and requests under way at the same time.
     workers: int = 16
     concurrency: int = 32

@@ -42,7 +42,7 @@ def test_kubectl_wait_and_get_and_describe_read_well(shop, kubectl) -> None:
         return lines if lines[1].split()[:3] == ["shop", "True", "Available"] else []
 
     header, row = eventually(rows, "the row of a Ready stack")
-    assert header.split()[:4] == ["NAME", "READY", "REASON", "AGE"]
+    assert header.split()[:6] == ["NAME", "READY", "REASON", "TARGETS", "VERIFIED", "AGE"]
     assert "inventory-service:" in row
     assert f"http://shop-prometheus.{shop}.svc:9090" in row
     # The Event of the transition follows the status.
@@ -63,6 +63,23 @@ def test_every_service_pod_is_scraped(api, shop, prometheus) -> None:
     assert eventually(lambda: prometheus.query('up{job=~"prometheus|alertmanager"} == 1'), "the others")
     # A scrape that a busy machine answers late is followed by a good one.
     eventually(lambda: prometheus.query("up") and not prometheus.query("up == 0"), "no target to be down")
+
+
+def test_the_stack_is_verified(api, shop, kubectl) -> None:
+    kubectl("-n", shop, "wait", "--for=condition=Verified", "invstack/shop", "--timeout=300s")
+
+    def checks() -> dict[str, str]:
+        """A pod may be too new for metrics of its containers, and is asked again where a busy machine was too slow."""
+        found = api.get("InventoryStack", shop, "shop")["status"]
+        statuses = {one["check"]: one["status"] for one in found["verification"]["checks"]}
+        whole = found["targets"]["summary"] == "1/1" and statuses.get("ContainerMetrics") != "Skipped"
+        return statuses if whole and not {"Failed", "Unknown"} & {*statuses.values()} else {}
+
+    found = eventually(checks, "no check to fail")
+    # A Prometheus that was started a moment ago has no history to show yet.
+    assert found.pop("HistoryStored") in {"Passed", "Skipped"}
+    passed = ("MetricsExposed", "ServiceScraped", "BusinessMetrics", "ContainerMetrics")
+    assert found == dict.fromkeys(passed, "Passed")
 
 
 def test_stock_in_prometheus_agrees_with_the_api(prometheus, service) -> None:

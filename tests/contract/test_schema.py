@@ -153,7 +153,9 @@ def test_every_text_and_map_is_bounded() -> None:
 def test_the_columns_show_fields_that_exist() -> None:
     version = yaml.safe_load(specs.CRD_FILE.read_text("utf-8"))["spec"]["versions"][0]
     columns = {column["name"]: column for column in version["additionalPrinterColumns"]}
-    assert [name for name, column in columns.items() if not column.get("priority")] == ["Ready", "Reason", "Age"]
+    assert [name for name, column in columns.items() if not column.get("priority")] == [
+        *("Ready", "Reason", "Targets", "Verified", "Age")
+    ]
     for column in columns.values():
         path = column["jsonPath"].removeprefix(".").replace('conditions[?(@.type=="Ready")]', "conditions[]")
         assert path in STATUS or path == "metadata.creationTimestamp"

@@ -20,6 +20,9 @@ from inventory_operator.components.blocker import FIELD_CONFLICT, WHOLE_STACK, B
 from inventory_operator.components.rights import not_permitted
 from inventory_operator.kube.pods import REVISION_ANNOTATION
 from inventory_operator.status import conditions
+from inventory_operator.verification.answer import Answer, Outcome
+from inventory_operator.verification.result import UNPROBED, Result
+from inventory_operator.verification.targets import Target, Targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -62,6 +65,8 @@ class State:
     #: Makes of children that all work what there is; None where nothing was created.
     change: Callable[[Parts], None] | None = _leave
     missing_classes: Collection[str] = ()
+    #: What the checks answered.
+    verification: Result = UNPROBED
     #: What came after the status was written.
     after: Callable[[Object], None] = _leave
 
@@ -170,6 +175,27 @@ def _anothers_condition(stack: Object) -> None:
     stack["status"]["conditions"] = [one, *stack["status"]["conditions"]]
 
 
+def _checked(generation: int, *outcomes: Outcome) -> Result:
+    """Return the answers of three checks with these outcomes."""
+    passed = (
+        ("MetricsExposed", "MetricsExposed", "every pod of the service answers /metrics"),
+        ("ServiceScraped", "ServiceScraped", "Prometheus scrapes every pod of the service"),
+        ("ContainerMetrics", "SeriesThere", "Prometheus has CPU and memory of every pod of the stack"),
+    )
+    others = {
+        Outcome.FAILED: ("NotSelected", "pod shop-inventory-1-a is not discovered by Prometheus"),
+        Outcome.UNKNOWN: ("PrometheusNotReady", "no pod of Prometheus is ready: see PrometheusAvailable"),
+        Outcome.SKIPPED: ("Disabled", "spec.containerMetrics is none"),
+    }
+    answers = tuple(
+        Answer(check, outcome, *others.get(outcome, good))
+        for (check, *good), outcome in zip(passed, outcomes, strict=True)
+    )
+    missed = Target("shop-inventory-1-a", "NotSelected", "is not discovered by Prometheus")
+    return Result(generation, answers, Targets(1, 0, (missed,)) if Outcome.FAILED in outcomes else Targets(1, 1, ()))
+
+
+_PASSED, _FAILED, _UNKNOWN, _SKIPPED = Outcome.PASSED, Outcome.FAILED, Outcome.UNKNOWN, Outcome.SKIPPED
 CRASH = {"terminated": {"exitCode": 3, "startedAt": BEFORE, "finishedAt": BEFORE}}
 LOOP = {"restartCount": 4, "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": CRASH}
 TAKEN = _blocked("grafana", "Service", "NameTaken", "exists already", Turn.USER)
@@ -221,6 +247,12 @@ STATES: dict[str, State] = {
     "available": State("ready"),
     "available-with-a-part-off": State("ready", {"grafana": {"enabled": False}}),
     "available-with-another's-condition": State("ready", after=_anothers_condition),
+    "verified": State("ready", verification=_checked(7, _PASSED, _PASSED, _PASSED)),
+    "verified-but-for-what-is-off": State("ready", verification=_checked(7, _PASSED, _PASSED, _SKIPPED)),
+    "not-checked-since-a-change": State("ready", verification=_checked(6, _PASSED, _PASSED, _PASSED)),
+    "check-failed": State("ready", verification=_checked(7, _PASSED, _FAILED, _PASSED)),
+    "checks-failed": State("ready", verification=_checked(7, _FAILED, _UNKNOWN, _FAILED)),
+    "check-unknown": State("ready", verification=_checked(7, _PASSED, _UNKNOWN, _UNKNOWN)),
     "paused": State("paused, ready", {"paused": True}),
     "paused-from-the-start": State("paused, not ready", {"paused": True}, change=None),
     "paused-while-broken": State("paused, not ready", {"paused": True}, change=_down("service", **LOOP)),
@@ -243,7 +275,7 @@ def stack(state: State) -> Object:
         parts = _working(state.spec if spec else {})
         state.change(parts)
     children = [child for objects in parts.values() for child in objects]
-    observed = conditions.Observed(raw, spec, blockers, children, {}, state.missing_classes)
+    observed = conditions.Observed(raw, spec, blockers, children, {}, state.missing_classes, state.verification)
     raw["status"] = conditions.summarize(observed, NOW)
     state.after(raw)
     return raw

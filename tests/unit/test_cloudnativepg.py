@@ -108,7 +108,7 @@ async def test_nothing_is_written_before_it_is_known_whether_the_kind_is_served(
     stacks: Any = SimpleNamespace(listed=asyncio.Event())
     unused: Any = None
     queue = Queue(1.0, 1.0)
-    app = App(Settings(), unused, store, queue, stacks, [unknown], unused, unused, unused, unused)
+    app = App(Settings(), unused, store, queue, stacks, [unknown], unused, unused, unused, unused, unused)
     task = asyncio.create_task(app._resync())
     stacks.listed.set()
     for _ in range(10):

@@ -20,6 +20,8 @@ from tests.framework.rendered import ROOT, sets
 from inventory_operator import cli, metrics
 from inventory_operator.kube import kinds
 from inventory_operator.status import conditions as status_conditions
+from inventory_operator.verification.checklist import CHECKS
+from inventory_operator.verification.reasons import REASONS
 from inventory_operator.version import __version__
 
 if TYPE_CHECKING:
@@ -116,8 +118,9 @@ def code(text: str) -> str:
     return "\n".join([*fenced, *re.findall(r"^    .*", text, flags=re.MULTILINE), *re.findall(r"`([^`\n]+)`", text)])
 
 
-#: Who may know which components there are: those who declare them, their fields and names, and where a run begins.
-KNOWS_COMPONENTS = ("components", "checks", "api", "__main__.py", "cli.py")
+#: Who may know which components there are: those who declare them, their fields and names, where a run begins, and what
+#: looks whether they work together.
+KNOWS_COMPONENTS = ("components", "checks", "api", "verification", "__main__.py", "cli.py")
 
 
 def _words(module: Path) -> Iterator[str]:
@@ -206,6 +209,18 @@ def test_conditions_and_reasons_are_described() -> None:
     reasons = {"".join(found) for found in re.findall(calls, text)} | {*re.findall(conditions, text)}
     assert {"NameTaken", "MissingReference", "OOMKilled", "NotReachable", "Paused"} <= reasons
     assert [reason for reason in sorted(reasons) if f"`{reason}`" not in page] == []
+
+
+def test_checks_and_their_reasons_are_described() -> None:
+    page = (ROOT / "docs/status.md").read_text("utf-8").partition("## Reasons of checks")[2]
+    rows = re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE)
+    described = {word for row in rows for word in re.findall(r"`(\w+)`", row)}
+    assert described == REASONS
+    text = "".join(path.read_text("utf-8") for path in modules("operator/inventory_operator/verification/"))
+    used = set(re.findall(r"Outcome\.[A-Z]+, \"(\w+)\"", text)) | set(re.findall(r"Target\(\w+, \"(\w+)\"", text))
+    assert {"NotSelected", "HistoryLost"} <= used <= REASONS
+    checks = (ROOT / "docs/verification.md").read_text("utf-8").partition("## The checks")[2]
+    assert re.findall(r"^\| ([A-Z]\w+) \|", checks, re.MULTILINE) == [one.name for one in CHECKS]
 
 
 def test_the_version_is_the_same_everywhere() -> None:

@@ -44,7 +44,7 @@ def said(status: str = "True", reason: str = "Available", name: str = "Ready", s
 
 def samples(stacks: Any, name: str = NAME) -> dict[tuple[str, ...], float]:
     """Return the values of a metric by its labels: namespace, stack, condition and reason."""
-    order = ("namespace", "stack", "condition", "reason", "status")
+    order = ("namespace", "stack", "condition", "check", "reason", "status")
     return {
         tuple(one.labels[label] for label in order if label in one.labels): one.value
         for family in stacks.collect()
@@ -80,6 +80,20 @@ def test_another_report_replaces_all_that_was_said_and_what_is_gone_says_nothing
     assert samples(stacks) == {(*OTHER, "Ready", "Available"): 1}
     stacks.clear()
     assert samples(stacks) == samples(stacks, SINCE) == samples(stacks, "inventory_operator_stacks") == {}
+
+
+def test_a_check_has_the_status_that_it_has() -> None:
+    stacks = StackConditions()
+    stacks.report(SHOP, [said()], {"MetricsExposed": "Passed", "ServiceScraped": "Failed"})
+    stacks.report(OTHER, [said()])
+    name = "inventory_operator_stack_check"
+    failed, passed = (*SHOP, "ServiceScraped", "Failed"), (*SHOP, "MetricsExposed", "Passed")
+    assert samples(stacks, name) == {failed: 1, passed: 1}
+    stacks.report(SHOP, [said()], {"MetricsExposed": "Passed"})
+    assert samples(stacks, name) == {passed: 1}
+    assert samples(stacks.only(*OTHER), name) == {}
+    stacks.forget(SHOP)
+    assert samples(stacks, name) == {}
 
 
 def test_a_time_that_python_cannot_read_leaves_the_rest_alone() -> None:
@@ -194,7 +208,8 @@ async def test_an_operator_that_lost_its_lease_tells_of_no_stack() -> None:
     unused: Any = None
     settings = Settings(http_port=free_port())
     store, queue = Store(lambda _: None), Queue(1.0, 1.0)
-    app = App(settings, closed, store, queue, stacks, [], references, unused, lease, ending)
+    verifier: Any = SimpleNamespace(run=never.wait)
+    app = App(settings, closed, store, queue, stacks, [], references, unused, verifier, lease, ending)
     assert not await app.run(), "it has to be started again"
     assert during == [{(*SHOP, "Ready", "Available"): 1}, {}]
     assert metrics.LEADER._value.get() == 0

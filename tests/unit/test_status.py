@@ -103,7 +103,8 @@ REST = tuple(child for child in HEALTHY if child["metadata"]["labels"][meta.COMP
 def test_a_healthy_stack_is_ready() -> None:
     found = summary(*HEALTHY)
     good = {c["type"]: c["status"] for c in found["conditions"]}
-    assert good == {**dict.fromkeys(conditions.CONDITIONS, "True"), "Reconciling": "False", "Stalled": "False"}
+    others = {"Reconciling": "False", "Stalled": "False", "Verified": "Unknown"}
+    assert good == {**dict.fromkeys(conditions.CONDITIONS, "True"), **others}
     assert [c["type"] for c in found["conditions"]] == list(conditions.CONDITIONS)
     assert found["observedGeneration"] == 7
     assert {c["observedGeneration"] for c in found["conditions"]} == {7}
@@ -256,7 +257,7 @@ def test_a_problem_stalls_and_leaves_the_components_as_they_are() -> None:
 
 def test_an_invalid_new_stack_has_no_components_and_keeps_known_addresses() -> None:
     found = summary(blockers=[INVALID], old={"endpoints": {"service": "a"}, "image": "i", "stray": 1})
-    assert [c["type"] for c in found["conditions"]] == ["Ready", "Reconciling", "Stalled"]
+    assert [c["type"] for c in found["conditions"]] == ["Ready", "Reconciling", "Stalled", "Verified"]
     assert found["endpoints"] == {"service": "a"}
     assert found["image"] == "i"
     assert "stray" not in found
@@ -381,7 +382,10 @@ def test_transitions_are_what_changed_and_not_how_every_stack_begins() -> None:
     assert [c["type"] for c in conditions.transitions({}, made)] == ["Reconciling"]
     stalled = summary(blockers=[INVALID])
     assert [c["type"] for c in conditions.transitions({}, stalled)] == ["Stalled"]
-    assert {c["type"] for c in conditions.transitions(made, healthy)} == set(conditions.CONDITIONS) - {"Stalled"}
+    assert {c["type"] for c in conditions.transitions(made, healthy)} == {*conditions.CONDITIONS} - {
+        "Stalled",
+        "Verified",
+    }
     assert conditions.transitions(healthy, healthy) == []
     assert {c["type"] for c in conditions.transitions(healthy, made)} >= {
         "Ready",

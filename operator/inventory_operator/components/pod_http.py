@@ -39,19 +39,9 @@ class PodClient:
     @contextlib.asynccontextmanager
     async def conversation(self, pod: dict[str, Any], port: int) -> AsyncIterator[Conversation]:
         """Connect to a port of a pod; what is not answered in `seconds` altogether raises PodRequestError."""
-        base = _base(pod["status"].get("podIP", ""), port)
-        async with self._connections:
-            try:
-                async with asyncio.timeout(self.seconds), _session() as session:
-                    yield Conversation(session, base)
-            except TimeoutError as error:
-                raise PodRequestError(f"did not answer completely within {self.seconds:g} s") from error
-            except aiohttp.ClientConnectorError as error:
-                raise PodRequestError("can't be connected to") from error
-            except aiohttp.ClientResponseError as error:
-                raise PodRequestError("did not answer in HTTP") from error
-            except aiohttp.ClientError as error:
-                raise PodRequestError("closed the connection before its answer was complete") from error
+        base = base_url(pod, port)
+        async with self._connections, in_time(self.seconds), new_session() as session:
+            yield Conversation(session, base)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +53,63 @@ class Conversation:
 
     async def ask(self, method: str, path: str) -> bytes:
         """Return the body of the answer; PodRequestError unless it is a plain 200 of at most LARGEST_ANSWER bytes."""
-        request = f"answered {method} {path}"
-        async with self.session.request(method, f"{self.base}{path}", allow_redirects=False) as response:
-            if response.status in REDIRECTS:
-                raise PodRequestError(f"{request} with a redirect ({response.status}), which is not followed")
-            if response.status != OK:
-                raise PodRequestError(f"{request} with {response.status}, expected {OK}")
-            if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-                raise PodRequestError(f"{request} compressed, which was not asked for")
-            answer = bytearray()
-            async for chunk in response.content.iter_any():
-                answer += chunk
-                if len(answer) > LARGEST_ANSWER:
-                    raise PodRequestError(f"{request} with more than {LARGEST_ANSWER:,} bytes")
-            return bytes(answer)
+        answer = await send(self.session, method, self.base, path)
+        if answer.status != OK:
+            raise PodRequestError(f"answered {method} {path} with {answer.status}, expected {OK}")
+        if answer.cut:
+            raise PodRequestError(f"answered {method} {path} with more than {LARGEST_ANSWER:,} bytes")
+        return answer.body
 
 
-def _base(address: str, port: int) -> str:
+@dataclass(frozen=True, slots=True)
+class PodAnswer:
+    """What a pod answered: LARGEST_ANSWER bytes of it at most."""
+
+    status: int
+    body: bytes
+    #: Whether it went on.
+    cut: bool
+
+
+async def send(session: aiohttp.ClientSession, method: str, base: str, path: str, **more: Any) -> PodAnswer:
+    """Send one request of `aiohttp`; PodRequestError where the answer is a redirect, or compressed.
+
+    `path` has the query, encoded; messages leave it out.
+    """
+    request = f"answered {method} {path.partition('?')[0]}"
+    async with session.request(method, f"{base}{path}", allow_redirects=False, **more) as response:
+        if response.status in REDIRECTS:
+            raise PodRequestError(f"{request} with a redirect ({response.status}), which is not followed")
+        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise PodRequestError(f"{request} compressed, which was not asked for")
+        body = bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > LARGEST_ANSWER:
+                response.close()
+                return PodAnswer(response.status, bytes(body[:LARGEST_ANSWER]), cut=True)
+        return PodAnswer(response.status, bytes(body), cut=False)
+
+
+@contextlib.asynccontextmanager
+async def in_time(seconds: float) -> AsyncIterator[None]:
+    """Have what takes longer, and what goes wrong in it, be a PodRequestError."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise PodRequestError(f"did not answer completely within {seconds:g} s") from error
+    except aiohttp.ClientConnectorError as error:
+        raise PodRequestError("can't be connected to") from error
+    except aiohttp.ClientResponseError as error:
+        raise PodRequestError("did not answer in HTTP") from error
+    except aiohttp.ClientError as error:
+        raise PodRequestError("closed the connection before its answer was complete") from error
+
+
+def base_url(pod: dict[str, Any], port: int) -> str:
+    """Return the URL of a port of a pod, without a path; PodRequestError where the pod has no valid address."""
+    address = pod["status"].get("podIP", "")
     try:
         ip = ipaddress.ip_address(address)
     except ValueError as error:
@@ -87,9 +117,10 @@ def _base(address: str, port: int) -> str:
     return f"http://[{ip}]:{port}" if ip.version == 6 else f"http://{ip}:{port}"  # noqa: PLR2004
 
 
-def _session() -> aiohttp.ClientSession:
+def new_session(connections: int = 1) -> aiohttp.ClientSession:
+    """Return a session with at most so many connections at the same time."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=1),
+        connector=aiohttp.TCPConnector(limit=connections),
         headers={"Accept-Encoding": "identity"},
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,

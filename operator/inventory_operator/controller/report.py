@@ -22,6 +22,7 @@ from inventory_operator.kube.client import ApiError
 from inventory_operator.kube.field_ownership import digest
 from inventory_operator.status import conditions
 from inventory_operator.status.parts import Observed
+from inventory_operator.verification.result import UNPROBED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from inventory_operator.controller.storage_classes import StorageClasses
     from inventory_operator.kube.client import Cluster
     from inventory_operator.settings import Settings
+    from inventory_operator.verification.result import Result
 
 log = structlog.get_logger(__name__)
 #: How often the status is written at most while others keep undoing what the operator writes.
@@ -47,6 +49,8 @@ class Reporter:
     settings: Settings
     storage_classes: StorageClasses
     clock: Callable[[], float] = time.monotonic
+    #: Return what the checks of a stack answered.
+    verified: Callable[[Key], Result] = lambda _: UNPROBED
     _states: dict[Key, ApplyState] = field(default_factory=dict)
     #: When the status was written last, of stacks with conflicts.
     _written: dict[Key, float] = field(default_factory=dict)
@@ -64,9 +68,11 @@ class Reporter:
         notes = {one.name: one.note(scope.spec, self.settings) for one in enabled(scope.spec)} if scope.spec else {}
         missing = await self.storage_classes.missing(children)
         stack = {**scope.raw, "status": old}
-        observed = Observed(stack, scope.spec, scope.blockers, children, notes, missing)
+        verified = self.verified(scope.key)
+        observed = Observed(stack, scope.spec, scope.blockers, children, notes, missing, verified)
         new = conditions.summarize(observed, scope.now)
-        metrics.STACK_CONDITIONS.report(scope.key, new["conditions"])
+        checks = {one.check: one.outcome.value for one in verified.answers}
+        metrics.STACK_CONDITIONS.report(scope.key, new["conditions"], checks)
         if conditions.same(old, new):
             return scope
         state = self._states.setdefault(scope.key, ApplyState(clock=self.clock))

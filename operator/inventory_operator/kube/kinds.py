@@ -59,6 +59,7 @@ SECRETS = Resource("v1", "Secret", "secrets")
 CONFIG_MAPS = Resource("v1", "ConfigMap", "configmaps")
 #: Read one by one, to tell that a claim waits for one that does not exist.
 STORAGE_CLASSES = Resource("storage.k8s.io/v1", "StorageClass", "storageclasses", namespaced=False)
+NETWORK_POLICIES = Resource("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", metadata_only=True)
 CLUSTERS = Resource("postgresql.cnpg.io/v1", "Cluster", "clusters", optional=True)
 
 #: What templates may render.
@@ -72,7 +73,7 @@ CHILDREN = (
     Resource("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
     Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", metadata_only=True),
     Resource("networking.k8s.io/v1", "Ingress", "ingresses", metadata_only=True),
-    Resource("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", metadata_only=True),
+    NETWORK_POLICIES,
     Resource("rbac.authorization.k8s.io/v1", "Role", "roles", metadata_only=True),
     Resource("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", metadata_only=True),
     Resource(

@@ -43,6 +43,13 @@ def controlled_by(obj: Object, uid: str) -> bool:
     return any(owner["uid"] == uid and owner.get("controller") for owner in obj["metadata"].get("ownerReferences", ()))
 
 
+def is_complete(deployment: Object) -> bool:
+    """Tell whether every pod of a Deployment is of its newest template, and no other is left."""
+    state, wanted = deployment.get("status", {}), int(deployment["spec"].get("replicas", 1))
+    seen: bool = state.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
+    return seen and state.get("updatedReplicas", 0) >= wanted >= state.get("replicas", 0)
+
+
 def working_pods(deployment: Object, objects: Iterable[Object]) -> list[list[Object]]:
     """Return the working pods of each ReplicaSet of a Deployment, newest ReplicaSet first and in it newest pod first.
 

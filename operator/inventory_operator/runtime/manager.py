@@ -36,11 +36,13 @@ from inventory_operator.kube.leader_election import Lease
 from inventory_operator.runtime import health
 from inventory_operator.runtime.ending import Ending
 from inventory_operator.runtime.stack_watch import StackWatch
+from inventory_operator.verification.verifier import Verifier
 from inventory_operator.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from inventory_operator.api.metadata import Key
     from inventory_operator.cache.watch_state import WatchState
     from inventory_operator.settings import Settings
 
@@ -70,6 +72,7 @@ class App:
     children: list[Informer]
     references: ReferenceWatcher
     reconciler: Reconciler
+    verifier: Verifier
     lease: Lease
     ending: Ending
     leading: asyncio.Event = field(default_factory=asyncio.Event)
@@ -83,6 +86,7 @@ class App:
             "lease": self.lease.hold(self._acquired),
             "resync": self._resync(),
             "references": self.references.run(),
+            "verification": self._verify(),
             **{f"children-{child.resource.plural}": self._follow(child) for child in self.children},
             **{f"worker-{n}": self._work() for n in range(self.settings.workers)},
         }
@@ -139,6 +143,11 @@ class App:
         await self.synced.wait()
         await self.queue.work(self.reconciler)
 
+    async def _verify(self) -> None:
+        await self.leading.wait()
+        await self.synced.wait()
+        await self.verifier.run()
+
     def _watches(self) -> Iterator[WatchState]:
         yield self.stacks.state
         if self.stacks.listed.is_set():
@@ -178,6 +187,13 @@ async def run(settings: Settings) -> bool:
         raise
     queue = Queue(settings.backoff_seconds, settings.backoff_limit_seconds, settings.namespace_workers)
     store = Store(queue.add)
+    verifier = Verifier(cluster, store, settings, queue.add)
+
+    def changed(key: Key) -> None:
+        queue.add(key)
+        verifier.touch(key)
+
+    store.changed = changed
     references = ReferenceWatcher(cluster, queue.add)
     stacks = StackWatch(connection, cluster, store, settings, ending)
     children = _informers(cluster, settings, store, lambda: queue.add_all(store.stacks))
@@ -192,11 +208,11 @@ async def run(settings: Settings) -> bool:
         Observer(references, lambda: {child.resource.kind for child in children if child.served}, settings),
         Planner(store, collector, checker),
         Executor(store, Applier(cluster, store, settings.kubelet_metrics), hooks),
-        Reporter(cluster, store, settings, StorageClasses(cluster, settings)),
+        Reporter(cluster, store, settings, StorageClasses(cluster, settings), verified=verifier.result),
     )
     # On a connection of its own: whatever tenants cause, no request of theirs is before it.
     lease = Lease(Cluster(connection, concurrency=1), settings)
-    app = App(settings, cluster, store, queue, stacks, children, references, reconciler, lease, ending)
+    app = App(settings, cluster, store, queue, stacks, children, references, reconciler, verifier, lease, ending)
     return await app.run()
 
 

@@ -20,7 +20,9 @@ from inventory_operator.status.parts import (
     of_component,
 )
 from inventory_operator.status.pods import next_issue
+from inventory_operator.status.verification import told, verified_condition
 from inventory_operator.status.volumes import next_claim_issue
+from inventory_operator.verification.result import NOT_CHECKED, VERIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -30,9 +32,12 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 CONDITIONS = (
-    *("Ready", "Reconciling", "Stalled"),
+    *("Ready", "Reconciling", "Stalled", VERIFIED),
     *(one.condition for component in ALL for one in (component, component.dependency) if one),
 )
+
+#: Fields of a status that may go again.
+_COME_AND_GO = frozenset({"verification", "targets"})
 
 
 def summarize(observed: Observed, now: str) -> Object:
@@ -42,7 +47,8 @@ def summarize(observed: Observed, now: str) -> Object:
     present = _components(observed)
     components = [component_condition(one, observed, now) for one in present]
     dependencies = [found for one in ALL for found in dependency_conditions(one, observed, now)]
-    conditions = [*_overall(observed, components), *components, *dependencies]
+    verified = verified_condition(observed.verification, generation)
+    conditions = [*_overall(observed, components), verified, *components, *dependencies]
     order = {name: index for index, name in enumerate(CONDITIONS)}
     return {
         "observedGeneration": generation,
@@ -51,13 +57,15 @@ def summarize(observed: Observed, now: str) -> Object:
             for condition in sorted(conditions, key=lambda c: order[c.type])
         ],
         **_where(observed),
+        **told(observed.verification, observed.stack.get("status", {}), now),
     }
 
 
 def same(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """Return whether `old` already says all of `new`; what others wrote into it does not count."""
     ours = [c for c in old.get("conditions", ()) if c["type"] in CONDITIONS]
-    return {**old, "conditions": ours} == {**old, **new}
+    kept = {key: value for key, value in old.items() if key not in _COME_AND_GO}
+    return {**old, "conditions": ours} == {**kept, **new}
 
 
 def transitions(old: Mapping[str, Any], new: Mapping[str, Any], conflicts: Collection[str] = ()) -> list[Object]:
@@ -66,7 +74,7 @@ def transitions(old: Mapping[str, Any], new: Mapping[str, Any], conflicts: Colle
     So is another thing that a person has to change: Stalled stays True, with another message. So is each of these
     conflicts that a part tells of, whatever else Stalled does.
 
-    Every part of a new stack begins as False or Unknown: that is no news yet.
+    Every part of a new stack begins as False or Unknown: that is no news yet. Nor is that checks are to come.
     """
     before = {c["type"]: {c["status"]} for c in old.get("conditions", ())}
     messages = {c["type"]: c["message"] for c in old.get("conditions", ())}
@@ -74,6 +82,7 @@ def transitions(old: Mapping[str, Any], new: Mapping[str, Any], conflicts: Colle
     return [
         c
         for c in new["conditions"]
+        if c["reason"] != NOT_CHECKED
         if c["status"] not in before.get(c["type"], {"False", "Unknown"})
         or (stalled and (c["type"], c["status"]) == ("Stalled", "True") and c["message"] not in stalled)
         or (

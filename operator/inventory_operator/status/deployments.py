@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from inventory_operator.kube.pods import ending_pods, working_pods
+from inventory_operator.kube.pods import ending_pods, is_complete, working_pods
 from inventory_operator.status.issue import Issue, left_of
 from inventory_operator.status.pods import ending_issue, is_crashing, pods_issue
 
@@ -46,19 +46,13 @@ def rollout(deployments: Sequence[Object], objects: Collection[Object], now: str
         pods = [pod for of_set in working_pods(one, objects) for pod in of_set]
         steady = sum(not is_crashing(pod, now) for pod in pods)
         available += count if steady == len(pods) else min(count, steady)
-    return Rollout(sum(wanted), available, all(map(_complete, deployments)))
-
-
-def _complete(deployment: Object) -> bool:
-    state, wanted = deployment.get("status", {}), int(deployment["spec"].get("replicas", 1))
-    seen: bool = state.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
-    return seen and state.get("updatedReplicas", 0) >= wanted >= state.get("replicas", 0)
+    return Rollout(sum(wanted), available, all(map(is_complete, deployments)))
 
 
 def paused_issue(deployments: Iterable[Object]) -> Issue | None:
     """Return that a Deployment which is to replace pods was told not to."""
     for one in deployments:
-        if one["spec"].get("paused") and not _complete(one):
+        if one["spec"].get("paused") and not is_complete(one):
             name = one["metadata"]["name"]
             words = f"its pods are not replaced: kubectl rollout resume deployment/{name}"
             return Issue("DeploymentPaused", f"Deployment {name} is paused, so {words}")

@@ -21,6 +21,7 @@ from inventory_operator.status.deployments import (
 from inventory_operator.status.issue import Issue
 from inventory_operator.status.pods import fails_readiness, is_crashing
 from inventory_operator.status.volumes import claims_issue
+from inventory_operator.verification.result import UNPROBED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from inventory_operator.api.stack import Spec
     from inventory_operator.components.blocker import Blocker
     from inventory_operator.components.component import Component
+    from inventory_operator.verification.result import Result
 
 Object = dict[str, Any]
 STARTING = Issue("Starting", "pods are starting")
@@ -49,6 +51,8 @@ class Observed:
     notes: Mapping[str, str | None]
     #: Storage classes that claims wait for, and that do not exist.
     missing_classes: Collection[str] = ()
+    #: What the checks of the running parts answered.
+    verification: Result = UNPROBED
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,91 @@
+"""The checks in their order, with what each of them needs: a check is a module and an entry here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from inventory_operator.verification import (
+    business_metrics,
+    container_metrics,
+    history_stored,
+    metrics_exposed,
+    service_scraped,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from inventory_operator.settings import Settings
+    from inventory_operator.verification.answer import Answer
+    from inventory_operator.verification.ask import Ask
+    from inventory_operator.verification.network_policies import Policies
+    from inventory_operator.verification.subject import Subject
+    from inventory_operator.verification.targets import Targets
+
+#: Seconds between two turns of what costs more, or changes less often, than each round.
+_OFTEN, _SELDOM = 25.0, 55.0
+
+
+@dataclass(slots=True)
+class Memory:
+    """What the checks of one stack remember from round to round."""
+
+    stock: business_metrics.Stock = field(default_factory=business_metrics.Stock)
+    history: history_stored.History = field(default_factory=history_stored.History)
+
+
+@dataclass(slots=True)
+class Round:
+    """Everything that the checks of one stack may look at, and what they find beside their answers."""
+
+    subject: Subject
+    ask: Ask
+    #: RFC 3339, and seconds that only ever grow.
+    now: str
+    at: float
+    settings: Settings
+    policies: Policies | None = None
+    memory: Memory = field(default_factory=Memory)
+    targets: Targets | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check."""
+
+    name: str
+    #: The components whose pods it asks: while these are being replaced it may fail.
+    parts: tuple[str, ...]
+    #: How often it is asked while it passes and nothing changes; 0 for each round.
+    every_seconds: float
+    run: Callable[[Round], Awaitable[Answer]]
+
+
+async def _service_scraped(of: Round) -> Answer:
+    answer, of.targets = await service_scraped.check(of.subject, of.ask, of.now, of.policies)
+    return answer
+
+
+CHECKS = (
+    Check(metrics_exposed.CHECK, ("service",), 0, lambda of: metrics_exposed.check(of.subject, of.ask)),
+    Check(service_scraped.CHECK, ("service", "prometheus"), 0, _service_scraped),
+    Check(
+        business_metrics.CHECK,
+        ("service", "prometheus"),
+        _OFTEN,
+        lambda of: business_metrics.check(of.subject, of.ask, of.memory.stock, of.at),
+    ),
+    Check(
+        container_metrics.CHECK,
+        container_metrics.COMPONENTS,
+        _SELDOM,
+        lambda of: container_metrics.check(of.subject, of.ask, of.settings, of.now),
+    ),
+    Check(
+        history_stored.CHECK,
+        ("prometheus",),
+        _SELDOM,
+        lambda of: history_stored.check(of.subject, of.ask, of.memory.history, of.now),
+    ),
+)
