@@ -1,7 +1,8 @@
-"""Writes every dashboard to its file; it never talks to a Grafana."""
+"""Writes every dashboard to its file, and for the operator which panels may be empty; it never talks to a Grafana."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from dashboards import linter
@@ -10,6 +11,7 @@ from dashboards.boards.operators import inventory_operator
 from dashboards.boards.overview import inventory_overview
 from dashboards.boards.runbook import runbook
 from dashboards.boards.slo import slo_and_error_budget
+from inventory_operator.verification import excuses
 
 FOLDER = Path(__file__).parents[1] / "templates/grafana/config/reload"
 DASHBOARDS = {
@@ -23,8 +25,14 @@ DASHBOARDS = {
 
 def generate() -> dict[Path, str]:
     """Return every file that is made here, with its text."""
-    boards = {FOLDER / name: make() for name, make in DASHBOARDS.items()}
-    return {**boards, linter.FILE: linter.exclusions(boards.values())}
+    made = {FOLDER / name: make() for name, make in DASHBOARDS.items()}
+    boards = {file: board.json for file, board in made.items()}
+    may_be_empty = {board.uid: board.may_be_empty for board in made.values() if board.may_be_empty}
+    return {
+        **boards,
+        linter.FILE: linter.exclusions(boards.values()),
+        excuses.FILE: json.dumps(may_be_empty, indent=2) + "\n",
+    }
 
 
 def main() -> None:

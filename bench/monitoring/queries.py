@@ -17,8 +17,8 @@ from bench.monitoring.stack import running_stack
 
 from dashboards.preview import asking, variables
 from dashboards.preview.client import Client
-from dashboards.preview.times import Window
 from devcluster import traffic
+from inventory_operator.verification.panel_times import Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -25,9 +25,10 @@ from dashboards.boards.panels import RUNBOOK, SOURCE, panel_id
 from dashboards.boards.promql import firing, recorded, service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dashboards.boards.panels import Panel
+    from inventory_operator.verification.excuses import Excuse
 
 #: Dashboards with this tag are in the menu of each other; a user's own may have it, too.
 TAG = "inventory-stack"
@@ -38,10 +39,24 @@ _PODS = "up|container_memory_working_set_bytes"
 
 @dataclass(frozen=True)
 class Row:
-    """A heading and what is under it."""
+    """A heading and what is under it; `may_be_empty` says when its panels show nothing although all is well.
+
+    That is for what the metrics' own excuses don't cover, and not in the JSON: the operator, which asks each query
+    whether it returns series, has it in a file of its own.
+    """
 
     title: str
     panels: Iterable[Panel]
+    may_be_empty: Sequence[Excuse] = ()
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A dashboard as it is written: its JSON, and the names of the excuses of panels by their numbers."""
+
+    uid: str
+    json: str
+    may_be_empty: Mapping[int, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -58,14 +73,19 @@ class Frame:
     marks: bool = True
 
 
-def render(frame: Frame, rows: Iterable[Row]) -> str:
-    """Return the JSON of a dashboard."""
+def render(frame: Frame, rows: Iterable[Row]) -> Rendered:
+    """Return a dashboard."""
     board = _framed(frame)
+    may_be_empty: dict[int, list[str]] = {}
     for row in rows:
         board.with_row(dashboard.Row(row.title).id(panel_id(f"row {row.title}")))
         for panel in row.panels:
-            board.with_panel(panel.id(panel_id(panel.build().title or "")))
-    return _written(without_defaults(json.loads(json.dumps(board.build(), cls=JSONEncoder))))
+            number = panel_id(panel.build().title or "")
+            board.with_panel(panel.id(number))
+            if row.may_be_empty:
+                may_be_empty[number] = [excuse.name for excuse in row.may_be_empty]
+    text = _written(without_defaults(json.loads(json.dumps(board.build(), cls=JSONEncoder))))
+    return Rendered(frame.uid, text, may_be_empty)
 
 
 def _framed(frame: Frame) -> dashboard.Dashboard:

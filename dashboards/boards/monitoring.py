@@ -17,6 +17,7 @@ from dashboards.boards.storage import storage, volume_used
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dashboards.boards.board import Rendered
     from dashboards.boards.panels import Panel
 
 FRAME = Frame(
@@ -216,8 +217,8 @@ def processes() -> Iterator[Panel]:
     )
 
 
-def monitoring() -> str:
-    """Return the JSON of the dashboard."""
+def monitoring() -> Rendered:
+    """Return the dashboard."""
     rows = [
         Row("Now", now()),
         Row("Alerts and notifications", notifications()),

@@ -11,10 +11,12 @@ from dashboards.boards.board import Frame, Row, render
 from dashboards.boards.panels import bars, graph, levels, number, query, query_now, runbook, thresholds, with_limits
 from dashboards.boards.promql import or_zero, part, quantile, rate
 from dashboards.boards.tables import Column, Rows, listing
+from inventory_operator.verification.excuses import OPERATOR_NOT_SCRAPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dashboards.boards.board import Rendered
     from dashboards.boards.panels import Panel
 
 FRAME = Frame(
@@ -202,13 +204,13 @@ def _or_none(expression: str) -> str:
     return f"{expression} >= 0 or on () vector(0)"
 
 
-def inventory_operator() -> str:
-    """Return the JSON of the dashboard."""
+def inventory_operator() -> Rendered:
+    """Return the dashboard."""
     rows = [
         Row("Now", now()),
         Row("Reconciles", reconciles()),
         Row("Queue and writes", queue()),
         Row("Stacks", stacks()),
-        Row("The operator itself", process()),
+        Row("The operator itself", process(), [OPERATOR_NOT_SCRAPED]),
     ]
     return render(FRAME, rows)

@@ -12,10 +12,12 @@ from dashboards.boards.containers import chosen_container, containers
 from dashboards.boards.panels import bars, graph, number, query, runbook, thresholds, with_limits
 from dashboards.boards.promql import USERS, firing, or_zero, product_events, quantile, rate, recorded, service, share
 from dashboards.boards.stock import stock
+from inventory_operator.verification.excuses import NO_ERRORS, NO_TRAFFIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dashboards.boards.board import Rendered
     from dashboards.boards.panels import Panel
 
 REQUESTS = "http_requests_total"
@@ -165,12 +167,12 @@ def business() -> Iterator[Panel]:
     )
 
 
-def inventory_overview() -> str:
-    """Return the JSON of the dashboard."""
+def inventory_overview() -> Rendered:
+    """Return the dashboard."""
     rows = [
         Row("At a glance", headline()),
-        Row("Response time", latency()),
-        Row("Traffic and errors", traffic()),
+        Row("Response time", latency(), [NO_TRAFFIC]),
+        Row("Traffic and errors", traffic(), [NO_TRAFFIC, NO_ERRORS]),
         Row("Stock", stock()),
         Row("Business events", business()),
         Row("Containers", containers()),

@@ -16,6 +16,7 @@ from dashboards.boards.panels import RUNBOOK, words
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dashboards.boards.board import Rendered
     from dashboards.boards.panels import Panel
 
 _ROOT = Path(__file__).parents[2]
@@ -72,6 +73,6 @@ def pages() -> Iterator[Panel]:
         yield words(entry.alert, entry.text).height(height)
 
 
-def runbook() -> str:
-    """Return the JSON of the dashboard."""
+def runbook() -> Rendered:
+    """Return the dashboard."""
     return render(FRAME, [Row("What to do when an alert fires", pages())])

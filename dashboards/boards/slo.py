@@ -11,10 +11,12 @@ from dashboards.boards.board import Frame, Row, render
 from dashboards.boards.panels import graph, numbers, query, query_now, runbook, thresholds, with_limits
 from dashboards.boards.promql import USERS, firing, or_zero, quantile, rate, recorded, service
 from dashboards.boards.tables import Column, Rows, listing
+from inventory_operator.verification.excuses import NO_TRAFFIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from dashboards.boards.board import Rendered
     from dashboards.boards.panels import Panel
 
 FRAME = Frame(
@@ -144,12 +146,12 @@ def said(panels: Iterable[Panel]) -> Iterator[Panel]:
         yield panel.no_value(OFF)
 
 
-def slo_and_error_budget() -> str:
-    """Return the JSON of the dashboard."""
+def slo_and_error_budget() -> Rendered:
+    """Return the dashboard."""
     rows = [
-        Row("Now", said(now())),
-        Row("Seven days", said(objectives())),
-        Row("How fast the budget is spent", said(burning())),
-        Row("What spends it", causes()),
+        Row("Now", said(now()), [NO_TRAFFIC]),
+        Row("Seven days", said(objectives()), [NO_TRAFFIC]),
+        Row("How fast the budget is spent", said(burning()), [NO_TRAFFIC]),
+        Row("What spends it", causes(), [NO_TRAFFIC]),
     ]
     return render(FRAME, rows)

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from dashboards.preview import asking, board, page, pictures, summary, variables
 from dashboards.preview.client import Client
 from dashboards.preview.errors import PreviewError
-from dashboards.preview.times import Window, seconds
 from devcluster.errors import ClusterError
+from inventory_operator.verification.panel_queries import ROW
+from inventory_operator.verification.panel_times import PanelError, Window, seconds
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -47,7 +48,7 @@ def main(words: list[str] | None = None) -> int:
         boards = _read(parsed.boards, parsed.dashboard)
         with _address(parsed.prometheus) as address:
             drawn, file = _draw(boards, address, parsed, chosen)
-    except (PreviewError, ClusterError) as error:
+    except (PreviewError, PanelError, ClusterError) as error:
         print(f"preview: {error}", file=sys.stderr)
         return 3
     except KeyboardInterrupt:
@@ -143,7 +144,7 @@ def _write(one: Board, answers: list[asking.Answer], window: Window, out: Path) 
     images = [pictures.png(picture) for picture in drawn]
     files = [folder / f"{number:02}-{_slug(answer.title)}.png" for number, answer in enumerate(answers)]
     for answer, file, image in zip(answers, files, images, strict=True):
-        if answer.panel.kind != board.ROW:
+        if answer.panel.kind != ROW:
             file.write_bytes(image)
     whole = out / f"{one.name}.png"
     whole.write_bytes(pictures.png(pictures.board(one, answers, drawn)))

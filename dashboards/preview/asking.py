@@ -11,23 +11,19 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from dashboards.preview.board import COLUMNS, ROW
 from dashboards.preview.client import QueryError
-from dashboards.preview.errors import PreviewError
-from dashboards.preview.times import seconds
+from inventory_operator.verification.panel_queries import WITHOUT_SERIES, filled, points
+from inventory_operator.verification.panel_times import PanelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from dashboards.preview.board import Board, Panel, Target
+    from dashboards.preview.board import Board, Panel
     from dashboards.preview.client import Client
-    from dashboards.preview.variables import Scope
+    from inventory_operator.verification.panel_queries import Target
+    from inventory_operator.verification.panel_variables import Scope
 
 DATA, PARTIAL, EMPTY, ERROR, STATIC = "data", "partial", "no data", "error", "static"
-#: Pixels of a dashboard as wide as a screen: Grafana asks for as many points as a panel has pixels.
-SCREEN = 1600
-#: What shows no series of its own.
-_STATIC = {ROW, "text", "dashlist", "news", "alertlist", "annolist"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +80,19 @@ class Answer:
 
 
 def ask(
-    board: Board, scope: Scope, client: Client, points: int = 0, clock: Callable[[], float] = time.monotonic
+    board: Board, scope: Scope, client: Client, most: int = 0, clock: Callable[[], float] = time.monotonic
 ) -> list[Answer]:
-    """Return the answers for all panels of a dashboard, with `points` for each graph; 0 for what its width has.
+    """Return the answers for all panels of a dashboard, with `most` points for each graph; 0 for what its width has.
 
     `clock`: what a query's `seconds` are measured by.
     """
-    return [_panel(panel, scope, client, points, clock) for panel in board.panels]
+    return [_panel(panel, scope, client, most, clock) for panel in board.panels]
 
 
-def _panel(panel: Panel, scope: Scope, client: Client, points: int, clock: Callable[[], float]) -> Answer:
-    step = scope.window.interval(points or SCREEN * panel.box.w // COLUMNS)
+def _panel(panel: Panel, scope: Scope, client: Client, most: int, clock: Callable[[], float]) -> Answer:
+    step = scope.window.interval(most or points(panel.box.w))
     asked, series = [], []
-    for target in [] if panel.kind in _STATIC else panel.targets:
+    for target in [] if panel.kind in WITHOUT_SERIES else panel.targets:
         began = clock()
         query, found = _target(target, step, scope, client)
         query = replace(query, seconds=clock() - began)
@@ -108,27 +104,21 @@ def _panel(panel: Panel, scope: Scope, client: Client, points: int, clock: Calla
 def _title(title: str, scope: Scope) -> str:
     try:
         return scope.show(title)
-    except PreviewError:
+    except PanelError:
         return title
 
 
 def _target(target: Target, step: float, scope: Scope, client: Client) -> tuple[Asked, list[Series]]:
     window, expr = scope.window, target.expr
     try:
-        least = seconds(scope.fill(target.interval)) if target.interval else 0.0
-        step = max(step, least)
-        expr = scope.fill(target.expr, step)
+        expr, step = filled(target, step, scope)
         if target.instant:
             result = client.at(expr, window.end)
         else:
             # On whole steps, as Grafana asks: a refresh then shows the same points again.
             first, last = (math.floor(edge / step) * step for edge in (window.start, window.end))
             result = client.over(expr, first, last, step)
-    except QueryError as error:
-        return Asked(target.ref, expr, error=str(error)), []
-    except PreviewError as error:
-        if expr != target.expr:
-            raise  # Prometheus is gone
+    except (QueryError, PanelError) as error:
         return Asked(target.ref, expr, error=str(error)), []
     found = [_series(target, expr, raw) for raw in result]
     return Asked(target.ref, expr, sum(bool(one.numbers) for one in found)), found

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dashboards.preview.errors import PreviewError
+from inventory_operator.verification.panel_queries import ROW, targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-#: Grafana's grid.
-COLUMNS = 24
-ROW = "row"
+    from inventory_operator.verification.panel_queries import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +27,6 @@ class Box:
     y: int
     w: int
     h: int
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One query of a panel; `interval` is its least step or empty, `table` asks for columns instead of series."""
-
-    ref: str
-    expr: str
-    legend: str = ""
-    instant: bool = False
-    table: bool = False
-    interval: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +104,9 @@ def _panel(raw: Mapping[str, Any]) -> Panel:
         title=raw.get("title", ""),
         box=Box(at["x"], at["y"], at["w"], at["h"]),
         description=raw.get("description", ""),
-        targets=[_target(raw, target) for target in raw.get("targets", ()) if not target.get("hide")],
+        targets=targets(raw),
         defaults=config.get("defaults", {}),
         overrides=config.get("overrides", ()),
         options=raw.get("options", {}),
         transformations=[each for each in raw.get("transformations", ()) if not each.get("disabled")],
-    )
-
-
-def _target(panel: Mapping[str, Any], raw: Mapping[str, Any]) -> Target:
-    return Target(
-        ref=raw.get("refId", "A"),
-        expr=raw["expr"],
-        legend=raw.get("legendFormat", ""),
-        instant=bool(raw.get("instant")) and not raw.get("range"),
-        table=raw.get("format") == "table",
-        interval=raw.get("interval") or panel.get("interval") or "",
     )

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, MultipleLocat
 
 from dashboards.preview import colors, legends, settings, units
 from dashboards.preview.legends import Entry
-from dashboards.preview.times import nice
+from inventory_operator.verification.panel_times import nice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from dashboards.preview.asking import Answer, Series
     from dashboards.preview.canvas import Canvas
-    from dashboards.preview.times import Window
+    from inventory_operator.verification.panel_times import Window
 
 _LEFT, _RIGHT, _BELOW = 74, 24, 26
 _SIZE = 11 * 0.72

@@ -10,7 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from dashboards.preview import asking
-from dashboards.preview.board import ROW
+from inventory_operator.verification.panel_queries import ROW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

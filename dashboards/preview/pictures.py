@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from dashboards.preview import asking, colors, graphs, numbers, sheets, timelines
-from dashboards.preview.board import COLUMNS, ROW
 from dashboards.preview.canvas import Canvas, fit
+from inventory_operator.verification.panel_queries import COLUMNS, ROW, SCREEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from dashboards.preview.asking import Answer
     from dashboards.preview.board import Board
-    from dashboards.preview.times import Window
+    from inventory_operator.verification.panel_times import Window
 
 #: Grafana's grid at a width of 1600: a row is 30 pixels and a gap of 8.
 _ROW, _GAP, _HEAD = 38, 8, 46
@@ -32,7 +32,7 @@ _TITLE = 34
 def panel(answer: Answer, window: Window) -> NDArray[np.uint8]:
     """Return the pixels of one panel."""
     box = answer.panel.box
-    canvas = Canvas(round(box.w * asking.SCREEN / COLUMNS) - _GAP, box.h * _ROW - _GAP, _ground(answer))
+    canvas = Canvas(round(box.w * SCREEN / COLUMNS) - _GAP, box.h * _ROW - _GAP, _ground(answer))
     if answer.panel.kind == ROW:
         sheets.heading(canvas, answer.title)
         return canvas.pixels()
@@ -61,13 +61,13 @@ def _plain(canvas: Canvas, answer: Answer, top: float) -> None:
 
 def board(board: Board, answers: Sequence[Answer], pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     """Return the pixels of a dashboard: its title, and every panel at its place in the grid."""
-    head = Canvas(asking.SCREEN, _HEAD, colors.PAGE)
+    head = Canvas(SCREEN, _HEAD, colors.PAGE)
     head.text(12, _HEAD / 2, board.title, 20, weight="bold")
-    whole = Canvas(asking.SCREEN, _HEAD + max(board.rows, 1) * _ROW, colors.PAGE).pixels()
+    whole = Canvas(SCREEN, _HEAD + max(board.rows, 1) * _ROW, colors.PAGE).pixels()
     whole[:_HEAD] = head.pixels()
     for answer, picture in zip(answers, pictures, strict=True):
         box = answer.panel.box
-        y, x = _HEAD + box.y * _ROW, round(box.x * asking.SCREEN / COLUMNS) + _GAP // 2
+        y, x = _HEAD + box.y * _ROW, round(box.x * SCREEN / COLUMNS) + _GAP // 2
         h, w = picture.shape[:2]
         whole[y : y + h, x : x + w] = picture[: whole.shape[0] - y, : whole.shape[1] - x]
     return whole

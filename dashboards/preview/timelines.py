@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dashboards.preview.asking import Answer
     from dashboards.preview.canvas import Canvas
-    from dashboards.preview.times import Window
+    from inventory_operator.verification.panel_times import Window
 
 _MOST = 24
 

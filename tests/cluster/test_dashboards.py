@@ -13,8 +13,8 @@ from tests.framework.stacks import NO_GRAFANA, is_ready
 
 from dashboards.preview import asking, board, variables
 from dashboards.preview.client import Client
-from dashboards.preview.times import Window
 from devcluster import traffic
+from inventory_operator.verification.panel_times import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

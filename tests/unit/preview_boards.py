@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from tests.unit.prometheus_stub import NOW, matrix
 
-from dashboards.preview import asking, board, variables
-from dashboards.preview.times import Window
+from dashboards.preview import asking, board
+from inventory_operator.verification.panel_times import Window
+from inventory_operator.verification.panel_variables import Scope, Value
 
 if TYPE_CHECKING:
     from dashboards.preview.client import Client
@@ -48,9 +49,9 @@ def dashboard(*panels: dict, **rest: Any) -> board.Board:
     return board.parse("test", {"title": "Test", "panels": list(panels), **rest})
 
 
-def scope(**values: str) -> variables.Scope:
-    result = variables.Scope(WINDOW)
-    result.values = {name: variables.Value(text, text) for name, text in values.items()}
+def scope(**values: str) -> Scope:
+    result = Scope(WINDOW)
+    result.values = {name: Value(text, text) for name, text in values.items()}
     return result
 
 

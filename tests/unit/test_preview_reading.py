@@ -12,7 +12,7 @@ from tests.unit.prometheus_stub import Stub, vector
 
 from dashboards.preview import asking, board, colors, settings, units, variables
 from dashboards.preview.errors import PreviewError
-from dashboards.preview.times import Window, seconds
+from inventory_operator.verification.panel_times import PanelError, Window, seconds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +64,7 @@ def test_durations(text: str, expected: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "soon", "15", "m", "1h x"])
 def test_what_is_no_duration(text: str) -> None:
-    with pytest.raises(PreviewError, match="is no duration"):
+    with pytest.raises(PanelError, match="is no duration"):
         seconds(text)
 
 
@@ -81,7 +81,7 @@ def test_steps_are_as_grafana_takes_them() -> None:
 def test_only_variables_are_replaced() -> None:
     text = 'up{job=~"a$", pod=~"$pod", stack="${stack:regex}"} and $pod'
     assert scope(pod=".+", stack="shop").fill(text) == 'up{job=~"a$", pod=~".+", stack="shop"} and .+'
-    with pytest.raises(PreviewError, match=r"the variable \$nobody is not defined"):
+    with pytest.raises(PanelError, match=r"the variable \$nobody is not defined"):
         scope().fill("up{job='$nobody'}")
 
 

@@ -167,7 +167,13 @@ class Bench:
         check = Check("ServiceScraped", ("service",), self.every, self._run)
         cluster: Any = SimpleNamespace()
         self.verifier = Verifier(
-            cluster, self.store, Settings(probe_pods=self.probe), self._told, [check], lambda: self.now
+            cluster,
+            self.store,
+            Settings(probe_pods=self.probe),
+            self._told,
+            lambda *_: None,
+            [check],
+            lambda: self.now,
         )
         self.store.changed = self.verifier.touch
         for name in self.names:

@@ -187,7 +187,6 @@ async def run(settings: Settings) -> bool:
         raise
     queue = Queue(settings.backoff_seconds, settings.backoff_limit_seconds, settings.namespace_workers)
     store = Store(queue.add)
-    verifier = Verifier(cluster, store, settings, queue.add)
 
     def changed(key: Key) -> None:
         queue.add(key)
@@ -195,6 +194,7 @@ async def run(settings: Settings) -> bool:
 
     store.changed = changed
     references = ReferenceWatcher(cluster, queue.add)
+    verifier = Verifier(cluster, store, settings, queue.add, references.data)
     stacks = StackWatch(connection, cluster, store, settings, ending)
     children = _informers(cluster, settings, store, lambda: queue.add_all(store.stacks))
     checker = ConfigChecker()

@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING
 from inventory_operator.verification import (
     business_metrics,
     container_metrics,
+    dashboards_live,
+    grafana_connected,
     history_stored,
     metrics_exposed,
     service_scraped,
 )
+from inventory_operator.verification.grafana_inputs import DashboardReader, administrator
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from inventory_operator.settings import Settings
     from inventory_operator.verification.answer import Answer
     from inventory_operator.verification.ask import Ask
     from inventory_operator.verification.network_policies import Policies
-    from inventory_operator.verification.subject import Subject
+    from inventory_operator.verification.subject import Object, Subject
     from inventory_operator.verification.targets import Targets
 
 #: Seconds between two turns of what costs more, or changes less often, than each round.
@@ -33,6 +36,13 @@ class Memory:
 
     stock: business_metrics.Stock = field(default_factory=business_metrics.Stock)
     history: history_stored.History = field(default_factory=history_stored.History)
+    dashboards: DashboardReader = field(default_factory=DashboardReader)
+    grafana: grafana_connected.State = field(default_factory=grafana_connected.State)
+    panels: dashboards_live.State = field(default_factory=dashboards_live.State)
+
+
+async def _no_config_map(_: str) -> Object | None:
+    return None
 
 
 @dataclass(slots=True)
@@ -46,6 +56,9 @@ class Round:
     at: float
     settings: Settings
     policies: Policies | None = None
+    #: Return a ConfigMap of the stack's namespace, and the data of a Secret that its spec names, in base64.
+    config_map: Callable[[str], Awaitable[Object | None]] = _no_config_map
+    secret: Callable[[str], Mapping[str, str] | None] = lambda _: None
     memory: Memory = field(default_factory=Memory)
     targets: Targets | None = None
 
@@ -67,9 +80,23 @@ async def _service_scraped(of: Round) -> Answer:
     return answer
 
 
+async def _grafana_connected(of: Round) -> Answer:
+    dashboards = await of.memory.dashboards.read(of.subject, of.config_map)
+    login, shipped = administrator(of.subject, of.secret), dashboards.shipped if dashboards else ()
+    return await grafana_connected.check(of.subject, of.ask, login, shipped, of.memory.grafana)
+
+
+async def _dashboards_live(of: Round) -> Answer:
+    dashboards = await of.memory.dashboards.read(of.subject, of.config_map)
+    return await dashboards_live.check(of.subject, of.ask, dashboards, of.memory.panels)
+
+
 CHECKS = (
     Check(metrics_exposed.CHECK, ("service",), 0, lambda of: metrics_exposed.check(of.subject, of.ask)),
     Check(service_scraped.CHECK, ("service", "prometheus"), 0, _service_scraped),
+    # These two know by themselves what of theirs is due.
+    Check(grafana_connected.CHECK, ("grafana", "prometheus"), 0, _grafana_connected),
+    Check(dashboards_live.CHECK, ("service", "prometheus", "alertmanager", "grafana"), 0, _dashboards_live),
     Check(
         business_metrics.CHECK,
         ("service", "prometheus"),

@@ -21,7 +21,7 @@ from inventory_operator.api.metadata import Stack
 from inventory_operator.api.stack import InvalidSpec, Spec, parse
 from inventory_operator.components import ALL
 from inventory_operator.kube.client import TRANSIENT, ApiError
-from inventory_operator.kube.kinds import NETWORK_POLICIES
+from inventory_operator.kube.kinds import CONFIG_MAPS, NETWORK_POLICIES
 from inventory_operator.kube.pods import is_ready
 from inventory_operator.verification.answer import Answer, Outcome
 from inventory_operator.verification.checklist import CHECKS, Check, Memory, Round
@@ -32,7 +32,7 @@ from inventory_operator.verification.subject import Subject
 from inventory_operator.verification.words import sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from inventory_operator.api.metadata import Key
     from inventory_operator.cache.store import Store
@@ -85,6 +85,8 @@ class Verifier:
     settings: Settings
     #: Called with a stack one of whose answers became another.
     changed: Callable[[Key], None]
+    #: Returns the data of what a spec names, by kind, namespace and name.
+    secret: Callable[[str, str, str], Mapping[str, str] | None]
     checks: Sequence[Check] = CHECKS
     clock: Callable[[], float] = time.monotonic
     check_seconds: float = CHECK_SECONDS
@@ -190,7 +192,13 @@ class Verifier:
         checked.seen = seen
         turns = [one for one in self.checks if active or now - checked.asked.get(one.name, 0) >= one.every_seconds]
         async with asking() as ask:
-            of = Round(subject, ask, _rfc3339(), now, self.settings, lambda: self._policies(key[0]), checked.memory)
+            of = Round(
+                subject, ask, _rfc3339(), now, self.settings,
+                policies=lambda: self._policies(key[0]),
+                config_map=lambda name: self.cluster.get(CONFIG_MAPS, name, key[0]),
+                secret=lambda name: self.secret("Secret", key[0], name),
+                memory=checked.memory,
+            )  # fmt: skip
             answers = [(check, await self._answer(check, of)) for check in turns]
         checked.asked |= dict.fromkeys((check.name for check in turns), now)
         progress.look(subject, (component.name for component in ALL), self.clock())

@@ -1,4 +1,4 @@
-"""Durations as Prometheus and Grafana write them, and the steps that Grafana would ask for.
+"""Durations as Prometheus and Grafana write them, and the steps that Grafana would ask for. Pure.
 
 It never looks at a clock.
 """
@@ -8,18 +8,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from dashboards.preview.errors import PreviewError
-
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdwy])")
 #: Steps that a person can read off an axis.
 _NICE = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 
 
+class PanelError(Exception):
+    """A panel can't be asked for; the message says what is wrong with it."""
+
+
 def seconds(text: str) -> float:
-    """Return the seconds of "15m" or "1h30m"; PreviewError where it is no duration."""
+    """Return the seconds of "15m" or "1h30m"; PanelError where it is no duration."""
     if not text or _PART.sub("", text):
-        raise PreviewError(f"{text!r} is no duration: expected something like 15m or 200h")
+        raise PanelError(f"{text!r} is no duration: expected something like 15m or 200h")
     return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
 
 
