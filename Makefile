@@ -89,10 +89,11 @@ test-faults: $(venv) cluster-up images ## break stacks and see which alerts are 
 	@$(bin)/python -m tests.faults --record docs/faults.md
 
 .PHONY: golden
-golden: $(venv) ## write everything that is made from sources anew: the CRD, the field reference, dashboards, goldens
+golden: $(venv) ## write everything that is made from sources anew: the CRD, the field reference, reasons, dashboards, goldens
 	@$(bin)/python -m dashboards
 	@$(bin)/python hack/crd.py
 	@$(bin)/python hack/reference.py
+	@$(bin)/python hack/reasons.py
 	@$(bin)/pytest -q tests/golden --update-golden
 
 .PHONY: scrape-fields
@@ -119,7 +120,8 @@ format: $(venv) ## let ruff format and fix
 lock: $(venv) ## pin the requirements anew from pyproject.toml
 	@$(lock) --extra operator pyproject.toml -o requirements/operator.txt
 	@$(lock) --extra service pyproject.toml -o requirements/service.txt
-	@$(lock) --extra operator --extra service --extra dev pyproject.toml -o requirements/dev.txt
+	@$(lock) --extra cli pyproject.toml -o requirements/cli.txt
+	@$(lock) --extra cli --extra operator --extra service --extra dev pyproject.toml -o requirements/dev.txt
 	@$(bin)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 	  | $(lock) - -o requirements/build.txt
 

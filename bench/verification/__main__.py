@@ -97,7 +97,7 @@ async def _watch(stacks: int, seconds: float) -> tuple[float, float, int, int]:
     told: list[meta.Key] = []
     settings = Settings(probe_pods=True, allow_kubelet_metrics=True)
     cluster: Any = SimpleNamespace()
-    verifier = Verifier(cluster, store, settings, told.append)
+    verifier = Verifier(cluster, store, settings, told.append, lambda *_: None)
     for n in range(stacks):
         _see(store, f"s{n}")
     task = asyncio.create_task(verifier.run())

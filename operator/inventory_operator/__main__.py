@@ -1,14 +1,12 @@
-"""Starts the operator, or one of its small commands: `python -m inventory_operator --help`.
+"""Starts the operator: `python -m inventory_operator --help`.
 
-Exit codes: 0 stopped as asked, 1 invalid input, 2 wrong words, 3 can't start, 4 ended by itself and wants a restart.
+Exit codes: 0 stopped as asked, 2 wrong words, 3 can't start, 4 ended by itself and wants a restart.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-
-import yaml
 
 from inventory_operator import cli
 from inventory_operator.kube.auth import NoConnectionError
@@ -21,15 +19,6 @@ EXIT_CANNOT_START = 3
 def main() -> int:
     """Do what the command line says; returns the exit code."""
     words = cli.arguments(sys.argv[1:])
-    try:
-        match words.command:
-            case "check":
-                return cli.check(words.files, words.output)
-            case "render":
-                return cli.show(words.files, words.namespace, words.output)
-    except (OSError, yaml.YAMLError) as error:
-        sys.stderr.write(f"inventory-operator: {error}\n")
-        return cli.EXIT_INVALID
     memory.give_back()
     logging.configure(words.log_format, words.log_level)
     try:

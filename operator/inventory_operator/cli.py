@@ -1,41 +1,30 @@
-"""The command line: `run` the operator, `check` files, `render` what a file becomes.
+"""The command line of the operator: its one command, `run`, and the settings that the words of it say.
 
-Nothing here is part of a running operator.
+What people ask about stacks and files is `kubectl inventory`, a package of its own.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from inventory_operator.api import metadata as meta
 from inventory_operator.api.ingress import AnnotationKey
-from inventory_operator.api.stack import InvalidSpec, parse
 from inventory_operator.api.strings import Host, ObjectName
-from inventory_operator.manifests.render import RenderInputs, render
 from inventory_operator.settings import ANY, Settings, variable
 from inventory_operator.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 EXAMPLES = """\
 examples:
   inventory-operator                                    run against the pod's cluster, or $KUBECONFIG outside one
   inventory-operator run --namespace shop               work in one namespace only
-  inventory-operator check examples/*.yaml              say what is wrong with files, exit code 1 if anything is
-  inventory-operator render examples/shop.yaml          print every object that the stacks of a file become
-  inventory-operator render -o json shop.yaml | jq .    the same for programs
 """
-EXIT_INVALID = 1
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,17 +36,8 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=__version__)
-    commands = top.add_subparsers(dest="command", metavar="{run,check,render}")
+    commands = top.add_subparsers(dest="command", metavar="{run}")
     _add_run(commands.add_parser("run", help="run the operator (the default)"))
-    check = commands.add_parser("check", help="check the stacks in files")
-    check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="YAML with one or more InventoryStacks")
-    check.add_argument("-o", "--output", choices=("text", "json"), default="text")
-    shown = commands.add_parser("render", help="print the objects that the stacks in files become")
-    shown.add_argument("files", nargs="+", type=Path, metavar="FILE", help="YAML with one or more InventoryStacks")
-    shown.add_argument(
-        "-n", "--namespace", default="default", help="namespace of stacks that name none (default: default)"
-    )
-    shown.add_argument("-o", "--output", choices=("yaml", "json"), default="yaml")
     return top
 
 
@@ -124,59 +104,5 @@ def settings(words: argparse.Namespace) -> Settings:
 
 def arguments(argv: Sequence[str]) -> argparse.Namespace:
     """Return the parsed words; without a command it is `run`."""
-    known = {"run", "check", "render", "-h", "--help", "--version"}
+    known = {"run", "-h", "--help", "--version"}
     return parser().parse_args(argv if argv and argv[0] in known else ["run", *argv])
-
-
-def check(files: Sequence[Path], output: str) -> int:
-    """Print what is wrong with the stacks in files; returns the exit code."""
-    found = []
-    for file, stack in _stacks(files):
-        try:
-            parse(stack)
-            problems = []
-        except InvalidSpec as error:
-            problems = [{"path": problem.path, "message": problem.message} for problem in error.problems]
-        found.append({"file": str(file), "name": stack.get("metadata", {}).get("name"), "problems": problems})
-    if output == "json":
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
-    else:
-        for entry in found:
-            lines = [f"{p['path']}: {p['message']}" for p in entry["problems"]] or ["ok"]
-            sys.stdout.writelines(f"{entry['file']}: {entry['name']}: {line}\n" for line in lines)
-    return EXIT_INVALID if any(entry["problems"] for entry in found) else 0
-
-
-def show(files: Sequence[Path], namespace: str, output: str) -> int:
-    """Print the objects that the stacks in files become; generated values and digests are not among them."""
-    objects: list[Any] = []
-    for file, raw in _stacks(files):
-        metadata = raw.get("metadata", {})
-        stack = meta.Stack(
-            metadata.get("namespace", namespace), metadata.get("name", ""), metadata.get("uid", "preview")
-        )
-        try:
-            spec = parse(raw)
-        except InvalidSpec as error:
-            sys.stderr.write(f"{file}: {error}\n")
-            return EXIT_INVALID
-        inputs = RenderInputs(
-            service_image=Settings().service_image,
-            operator_namespace=None,
-            namespace_uid="preview",
-            kubelet_insecure_skip_verify=False,
-            secret_digests={},
-        )
-        objects += render(stack, spec, inputs)
-    if output == "json":
-        sys.stdout.write(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}, indent=2) + "\n")
-    else:
-        yaml.safe_dump_all(objects, sys.stdout, sort_keys=False, allow_unicode=True)
-    return 0
-
-
-def _stacks(files: Sequence[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    for file in files:
-        for document in yaml.safe_load_all(file.read_text()):
-            if isinstance(document, dict) and document.get("kind") == meta.KIND:
-                yield file, document

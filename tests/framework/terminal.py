@@ -78,6 +78,10 @@ class Terminal:
         single.write_text(text.replace("namespace: shop\n", f"namespace: {self.namespace}\n"))
         (self.folder / "bin").mkdir()
         (self.folder / "bin/kubectl").symlink_to(binary("kubectl"))
+        # These very sources, whatever is installed.
+        plugin = self.folder / "bin/kubectl-inventory"
+        plugin.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m inventory_cli "$@"\n')
+        plugin.chmod(0o755)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -33,8 +33,9 @@ PROGRAMS = {
     "tests.faults": 0,
 } | {f"bench.{name}": 0 for name in ("engine", "service", "monitoring")}
 
-#: Pages whose objects tests/integration/test_security_page.py applies, and tests/unit/test_gitops.py reads.
-TRIED_ELSEWHERE = {"docs/security.md", "docs/gitops.md"}
+#: Pages whose objects tests/integration/test_security_page.py applies, and tests/unit/test_gitops.py and
+#: test_inventory_page.py read.
+TRIED_ELSEWHERE = {"docs/security.md", "docs/gitops.md", "docs/kubectl-inventory.md"}
 
 PARSERS = {"inventory_operator": cli.parser, "inventory_service": new_parser}
 

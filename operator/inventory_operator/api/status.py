@@ -133,6 +133,11 @@ class Status(Model):
         _ObservedGeneration | None,
         Doc("The generation of the spec that this status is about; -1 before the operator has looked at it.", 3),
     ] = None
+    operator_version: Annotated[
+        str | None,
+        MaxLen(64),
+        Doc("The version of the operator that wrote this status.", __version__),
+    ] = None
     image: Annotated[
         str | None,
         MaxLen(512),

@@ -9,7 +9,7 @@ from inventory_operator.controller.adoption import pinned
 from inventory_operator.controller.interference import explained
 from inventory_operator.kube.client import CONFLICT, MERGE, UNPROCESSABLE, ApiError, Cluster
 from inventory_operator.kube.exclusive_fields import excluded_fields_patch
-from inventory_operator.kube.field_ownership import applied_before, blocking_default, owns
+from inventory_operator.kube.field_ownership import KEPT, applied_before, blocking_default, owns
 from inventory_operator.kube.kinds import of
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from inventory_operator.controller.adoption import Claimed
 
 Object = dict[str, Any]
-#: By kind the fields in `spec` that a template leaves out under conditions, and that are not to change then: the number
-#: of pods belongs to whoever scales, and the class of a volume can't change.
-KEPT = {"Deployment": ("replicas",), "PersistentVolumeClaim": ("storageClassName",)}
 
 
 async def change(cluster: Cluster, claimed: Claimed, manifest: Object) -> Object:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Object = dict[str, Any]
+#: By kind the fields in `spec` that a template leaves out under conditions, and that are not to change then: the number
+#: of pods belongs to whoever scales, and the class of a volume can't change.
+KEPT = {"Deployment": ("replicas",), "PersistentVolumeClaim": ("storageClassName",)}
 #: What names the object, and what the API server never records as managed.
 _IDENTITY = frozenset({"apiVersion", "kind"})
 _METADATA_IDENTITY = frozenset({"name", "namespace", "uid"})

@@ -23,6 +23,7 @@ from inventory_operator.status.pods import next_issue
 from inventory_operator.status.verification import told, verified_condition
 from inventory_operator.status.volumes import next_claim_issue
 from inventory_operator.verification.result import NOT_CHECKED, VERIFIED
+from inventory_operator.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -52,6 +53,7 @@ def summarize(observed: Observed, now: str) -> Object:
     order = {name: index for index, name in enumerate(CONDITIONS)}
     return {
         "observedGeneration": generation,
+        "operatorVersion": __version__,
         "conditions": [
             _stamped(condition, previous.get(condition.type, {}), generation, now)
             for condition in sorted(conditions, key=lambda c: order[c.type])
