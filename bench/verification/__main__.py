@@ -7,6 +7,7 @@ on any machine is in tests/unit/test_verifier.py and tests/integration/test_veri
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import subprocess
 import sys
@@ -14,18 +15,21 @@ import time
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import AsyncMock
 
 import structlog
 from bench import command
-from bench.verification.standins import ADDRESS
+from bench.verification.standins import ADDRESS, PORTS
 from tests.framework import processes
+from tests.framework.boards import RELOAD
 from tests.framework.passes import raw
-from tests.framework.verification import part, pod
+from tests.framework.verification import obj, part, pod
 
 from inventory_operator.api import metadata as meta
 from inventory_operator.cache.store import Store
 from inventory_operator.settings import Settings
 from inventory_operator.verification.answer import Outcome
+from inventory_operator.verification.checklist import CHECKS
 from inventory_operator.verification.verifier import Verifier
 
 if TYPE_CHECKING:
@@ -44,6 +48,8 @@ _OPTIONS: command.Options = {
 #: All stacks were checked, and are checked in turns.
 _SETTLE_SECONDS = 20.0
 _LIMIT = 3.0
+#: The components whose pods are given to the stand-in: that of the service, then those of all others.
+_PODS = (("service",), ("prometheus", "grafana"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class Result:
     @property
     def bars(self) -> list[command.Bar]:
         """What must hold."""
-        checks = 5 * self.stacks
+        checks = len(CHECKS) * self.stacks
         limit = _LIMIT * self.stacks / 100
         return [
             command.Bar("CPU seconds per minute", f"{self.per_minute:.2f}", f"<= {limit:g}", self.per_minute <= limit),
@@ -80,7 +86,14 @@ def _see(store: Store, name: str) -> None:
     stack["metadata"] |= {"name": name, "uid": name}
     store.observe(stack)
     of = meta.Stack("ns", name, name)
-    for component in ("service", "prometheus"):
+    login = {key: base64.b64encode(name.encode()).decode() for key in ("admin-user", "admin-password")}
+    for one in (
+        obj("Secret", f"{name}-grafana", "grafana", data=login),
+        obj("ConfigMap", f"{name}-grafana", "grafana"),
+    ):
+        one["metadata"]["labels"] = meta.labels(of, "grafana")
+        store.observe({"apiVersion": "v1", **one})
+    for component in PORTS:
         for one in part(component, pod(f"{name}-{component}", component)):
             metadata = one["metadata"]
             metadata |= {"labels": meta.labels(of, component), "name": f"{name}-{metadata['name']}"}
@@ -96,7 +109,8 @@ async def _watch(stacks: int, seconds: float) -> tuple[float, float, int, int]:
     store = Store(lambda _: None)
     told: list[meta.Key] = []
     settings = Settings(probe_pods=True, allow_kubelet_metrics=True)
-    cluster: Any = SimpleNamespace()
+    texts = {file.name: file.read_text("utf-8") for file in RELOAD.iterdir()}
+    cluster: Any = SimpleNamespace(get=AsyncMock(return_value={"data": texts}))
     verifier = Verifier(cluster, store, settings, told.append, lambda *_: None)
     for n in range(stacks):
         _see(store, f"s{n}")
@@ -114,7 +128,7 @@ async def _watch(stacks: int, seconds: float) -> tuple[float, float, int, int]:
 def measure(words: argparse.Namespace) -> Result:
     """Check the stacks, with the pods in a process of their own."""
     machine = command.machine()
-    names = [",".join(f"s{n}-s{n}-{component}" for n in range(words.stacks)) for component in ("service", "prometheus")]
+    names = [",".join(f"s{n}-s{n}-{name}" for n in range(words.stacks) for name in names) for names in _PODS]
     program = [sys.executable, "-m", "bench.verification.standins", *names]
     with processes.running(program, stdout=subprocess.PIPE) as pods:
         assert pods.stdout

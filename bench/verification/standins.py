@@ -6,6 +6,7 @@ The shapes are real; the numbers are not. Run as a process of its own: what it c
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import sys
 from typing import TYPE_CHECKING, Final
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 ADDRESS: Final = "127.9.60.1"
-PORTS: Final = {"service": 5000, "prometheus": 9090}
+PORTS: Final = {"service": 5000, "prometheus": 9090, "grafana": 3000}
 #: As many as a page of 25 kB has.
 _REQUESTS: Final = 200
 _OLDEST, _STARTED = "prometheus_tsdb_lowest_timestamp_seconds", "process_start_time_seconds"
@@ -59,15 +60,31 @@ def _targets(pods: list[str]) -> dict[str, object]:
     return {"activeTargets": found}
 
 
+def _vector(result: object) -> bytes:
+    return json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}}).encode()
+
+
+async def _source(request: web.Request) -> web.Response:
+    """Say where Grafana's data source leads: its user is called as the stack is."""
+    login = base64.b64decode(request.headers["Authorization"].removeprefix("Basic ")).decode()
+    url = f"http://{login.partition(':')[0]}-prometheus:9090"
+    return web.json_response({"type": "prometheus", "url": url})
+
+
+async def _search(request: web.Request) -> web.Response:
+    return web.json_response([{"uid": uid} for uid in request.query.getall("dashboardUIDs")])
+
+
 async def serve(services: list[str], others: list[str]) -> None:
     """Answer for ever; the names are those of all pods of the service, and of all others."""
     text, series = page(), answers([*services, *others])
     targets = json.dumps({"data": _targets(services)}).encode()
-    bodies = {word: json.dumps({"data": {"result": result}}).encode() for word, result in series.items()}
+    bodies = {word: _vector(result) for word, result in series.items()}
+    one = _vector([{"metric": {}, "value": [0, "1"]}])
 
     async def query(request: web.Request) -> web.Response:
         expression = request.query["query"]
-        return web.Response(body=next(body for word, body in bodies.items() if word in expression))
+        return web.Response(body=next((body for word, body in bodies.items() if word in expression), one))
 
     def fixed(body: bytes) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(_: web.Request) -> web.Response:
@@ -79,6 +96,9 @@ async def serve(services: list[str], others: list[str]) -> None:
     app.router.add_get("/metrics", fixed(text))
     app.router.add_get("/api/v1/targets", fixed(targets))
     app.router.add_get("/api/v1/query", query)
+    app.router.add_get("/api/datasources/uid/prometheus/health", fixed(b'{"message":"","status":"OK"}'))
+    app.router.add_get("/api/datasources/uid/prometheus", _source)
+    app.router.add_get("/api/search", _search)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     for port in PORTS.values():

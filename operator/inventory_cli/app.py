@@ -13,7 +13,7 @@ from inventory_cli.failure import INTERRUPTED, OK
 from inventory_operator.version import __version__
 
 #: A module of `commands` each, in the order of the help.
-COMMANDS = ("status", "explain", "top", "open", "plan", "validate", "render", "rbac", "report", "version")
+COMMANDS = ("status", "explain", "verify", "top", "open", "plan", "validate", "render", "rbac", "report", "version")
 #: click's name of the variable by which a shell asks for its script.
 COMPLETION_VARIABLE = "_INVENTORY_COMPLETE"
 #: What kubectl reads as the last line of completions: whether the shell may offer files, too

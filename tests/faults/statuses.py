@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 from tests.framework.api import Api
 
 #: Reasons of a stack of which nothing is wrong and nothing moves.
-QUIET = frozenset({"Available", "Reachable", "UpToDate", "Progressing"})
-#: What may be said besides while pods of a part are being replaced.
-REPLACED = frozenset({"RollingOut", "Starting", "NoPodRunning"})
+QUIET = frozenset({"Available", "Reachable", "UpToDate", "Progressing", "AllChecksPassed"})
+#: What may be said besides while pods of a part are being replaced. NotChecked follows each change of the spec.
+REPLACED = frozenset({"RollingOut", "Starting", "NoPodRunning", "NotChecked", "PodsNotReady", "PrometheusNotReady"})
 #: Conditions that follow the parts; DatabaseAvailable is what the pods of the service say.
-_SUMMARY = frozenset({"Ready", "Reconciling"})
+_SUMMARY = frozenset({"Ready", "Reconciling", "Verified"})
 _CONDITIONS = {
     "service": frozenset({"ServiceAvailable", "DatabaseAvailable"}),
     "prometheus": frozenset({"PrometheusAvailable"}),

@@ -73,6 +73,8 @@ class Check:
     #: How often it is asked while it passes and nothing changes; 0 for each round.
     every_seconds: float
     run: Callable[[Round], Awaitable[Answer]]
+    #: Whether it asks with a password, which the API server does not pass on to a pod.
+    password: bool = False
 
 
 async def _service_scraped(of: Round) -> Answer:
@@ -95,7 +97,7 @@ CHECKS = (
     Check(metrics_exposed.CHECK, ("service",), 0, lambda of: metrics_exposed.check(of.subject, of.ask)),
     Check(service_scraped.CHECK, ("service", "prometheus"), 0, _service_scraped),
     # These two know by themselves what of theirs is due.
-    Check(grafana_connected.CHECK, ("grafana", "prometheus"), 0, _grafana_connected),
+    Check(grafana_connected.CHECK, ("grafana", "prometheus"), 0, _grafana_connected, password=True),
     Check(dashboards_live.CHECK, ("service", "prometheus", "alertmanager", "grafana"), 0, _dashboards_live),
     Check(
         business_metrics.CHECK,
