@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from devcluster import demoreport, demostack, install, traffic
 from devcluster.demoreport import Commands, Grafana
@@ -58,7 +58,8 @@ def run(target: Target, asked: str, variables: Mapping[str, str]) -> None:
         kubectl("-n", NAMESPACE, "rollout", "status", f"deployment/{STACK}-inventory", "--timeout=180s")
     grafana = await_stack(kubectl, grafana)
     _send_traffic(target.kubeconfig())
-    _tell(kubectl, grafana, variables)
+    stack = demostack.wait_verified(kubectl)
+    _tell(kubectl, stack, grafana, variables)
 
 
 def remove(target: Target) -> None:
@@ -114,11 +115,12 @@ def _send_traffic(kubeconfig: Path) -> None:
     )
 
 
-def _tell(kubectl: Kubectl, grafana: Grafana, variables: Mapping[str, str]) -> None:
+def _tell(kubectl: Kubectl, stack: Mapping[str, Any], grafana: Grafana, variables: Mapping[str, str]) -> None:
     program = "kubectl" if shutil.which("kubectl") else str(kubectl.program)
     commands = Commands((program, f"--kubeconfig={kubectl.kubeconfig}"), variables)
     print()
     print(kubectl("-n", NAMESPACE, "get", "invstack", STACK))
+    print(demoreport.checks(stack))
     if sentence := demoreport.about_grafana(grafana, commands):
         print(sentence)
     print(demoreport.what_next(grafana, commands))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from devcluster.demostack import NAMESPACE, STACK, grafana_patch
 from devcluster.paths import REPO
@@ -59,6 +59,12 @@ class Commands:
         return shlex.join(["make", "-C", str(REPO), target, *given])
 
 
+def _inventory(commands: Commands, *words: str) -> str:
+    """Return a command of `kubectl inventory`, as the development environment has it."""
+    access = [word for word in commands.kubectl if word.startswith("--kubeconfig=")]
+    return shlex.join([str(REPO / ".venv/bin/inventory"), *words, *access, "-n", NAMESPACE])
+
+
 def about_grafana(grafana: Grafana, commands: Commands) -> str:
     """Return one sentence for a Grafana that can't be opened, and the command in it; empty for one that can."""
     if grafana.works:
@@ -83,6 +89,13 @@ def about_grafana(grafana: Grafana, commands: Commands) -> str:
     )
 
 
+def checks(stack: Mapping[str, Any]) -> str:
+    """Return what each check of a stack answered, a line each."""
+    answers = stack["status"]["verification"]["checks"]
+    lines = [f"  {one['check']:<17} {one['status']:<8} {one['message']}" for one in answers]
+    return "\n".join(["What the operator asked the running parts, and what they answered:", "", *lines, ""])
+
+
 def what_next(grafana: Grafana, commands: Commands) -> str:
     """Return what there is to open and to do, each with its command."""
     steps = {
@@ -99,7 +112,10 @@ def what_next(grafana: Grafana, commands: Commands) -> str:
             f"{password} | base64 -d; echo",
         ]
     steps |= {
-        "What runs there": [commands.stack("get", "pods,services,pvc")],
+        "What runs there, as a tree": [commands.make("venv"), _inventory(commands, "status", STACK)],
+        "Send known traffic for a minute, and find exactly it in the metrics": [
+            _inventory(commands, "verify", STACK, "--load", "60s")
+        ],
         "Change the stack, and watch the operator follow": [
             commands.stack("edit", "invstack", STACK),
             commands.stack("get", "invstack", STACK, "--watch"),

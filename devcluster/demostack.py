@@ -98,6 +98,23 @@ def pending(stack: dict[str, Any]) -> str:
     return ""
 
 
+def wait_verified(kubectl: Kubectl) -> dict[str, Any]:
+    """Wait until every check of the stack that counts is passed, saying what is waited for; return the stack."""
+    deadline, last = time.monotonic() + _WAIT_SECONDS, ""
+    while time.monotonic() < deadline:
+        stack: dict[str, Any] = kubectl.json("-n", NAMESPACE, "get", "inventorystack", STACK)
+        conditions = {one["type"]: one for one in stack.get("status", {}).get("conditions", ())}
+        verified = conditions.get("Verified", {})
+        if verified.get("status") == "True":
+            return stack
+        waiting = f"Verified: {verified.get('message', 'not reported yet')}"
+        if waiting != last:
+            print(f"waiting for {waiting}", file=sys.stderr, flush=True)
+            last = waiting
+        time.sleep(0.5)
+    raise ClusterError(f"after {_WAIT_SECONDS} s the stack still waits for {last}")
+
+
 def pull_error(pods: Iterable[dict[str, Any]]) -> str:
     """Return why the image of one of `pods` can't be pulled; empty when nothing says so."""
     for pod in pods:

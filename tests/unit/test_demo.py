@@ -315,8 +315,12 @@ class TestReport:
     def test_each_command_is_whole_and_has_no_comment(self, outcome: Grafana) -> None:
         text = demoreport.about_grafana(outcome, COMMANDS) + demoreport.what_next(outcome, COMMANDS)
         for words in pasted(text):
+            if words[0] == str(REPO / ".venv/bin/inventory"):
+                assert words[-3:] == ["--kubeconfig=/tmp/a b/config", "-n", "shop"]
+                continue
             assert words[0] in {"kubectl", "make"}, words
-            assert words[1:4] in (["--kubeconfig=/tmp/a b/config", "-n", "shop"], ["-C", str(REPO), "demo-down"])
+            made = (["-C", str(REPO), target] for target in ("demo-down", "venv"))
+            assert words[1:4] in (["--kubeconfig=/tmp/a b/config", "-n", "shop"], *made)
             assert "#" not in " ".join(words)
 
     def test_one_sentence_says_what_is_missing_why_and_what_to_do(self) -> None:
@@ -343,3 +347,29 @@ class TestReport:
 
     def test_a_grafana_that_works_is_no_news(self) -> None:
         assert demoreport.about_grafana(OUTCOMES["works"], COMMANDS) == ""
+
+
+# The checks
+
+
+def test_it_waits_until_the_stack_is_verified(capsys, monkeypatch) -> None:
+    waiting = stack(Verified=("Unknown", "NotChecked"))
+    verified = stack(Verified=("True", "AllChecksPassed"))
+    answers = [stack(), waiting, waiting, verified]
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    kubectl: Any = SimpleNamespace(json=lambda *_: answers.pop(0))
+    assert demostack.wait_verified(kubectl) == verified
+    assert capsys.readouterr().err == "waiting for Verified: not reported yet\nwaiting for Verified: NotChecked\n"
+
+
+def test_a_stack_that_is_never_verified_fails_with_what_is_wrong(monkeypatch) -> None:
+    monkeypatch.setattr(demostack, "_WAIT_SECONDS", 0.2)
+    kubectl: Any = SimpleNamespace(json=lambda *_: stack(Verified=("False", "MetricMissing")))
+    with pytest.raises(ClusterError, match=r"after 0.2 s the stack still waits for Verified: MetricMissing"):
+        demostack.wait_verified(kubectl)
+
+
+def test_it_tells_what_each_check_answered() -> None:
+    answer = {"check": "MetricsExposed", "status": "Passed", "reason": "MetricsExposed", "message": "2 pods have them"}
+    text = demoreport.checks({"status": {"verification": {"checks": [answer]}}})
+    assert "  MetricsExposed    Passed   2 pods have them\n" in text
