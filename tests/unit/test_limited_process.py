@@ -140,22 +140,22 @@ async def test_a_namespace_has_its_share_of_one_cpu_and_no_other_waits_for_it() 
             used[0] += seconds
 
     await judge("hostile", BURST_SECONDS)
-    assert turns.pause("hostile") == 0.0, "so much at once"
+    assert turns.shares.pause("hostile") == 0.0, "so much at once"
     await judge("hostile", 1.0)
-    assert turns.pause("hostile") == 1.0 / SHARE
-    assert turns.pause("other") == 0.0
+    assert turns.shares.pause("hostile") == 1.0 / SHARE
+    assert turns.shares.pause("other") == 0.0
     waiting = asyncio.create_task(judge("hostile", 1.0))
     await settled()
     await asyncio.wait_for(judge("other", 1.0), 60)
     waiting.cancel()
     now[0] += 1.0 / SHARE
-    assert turns.pause("hostile") == 0.0
+    assert turns.shares.pause("hostile") == 0.0
     await judge("hostile", 1.0)
-    assert turns.pause("hostile") == 1.0 / SHARE
+    assert turns.shares.pause("hostile") == 1.0 / SHARE
     now[0] += (BURST_SECONDS + 2.0) / SHARE
     await judge("other", 0.0)
     await judge("hostile", BURST_SECONDS)
-    assert turns.pause("hostile") == 0.0, "what it had is forgotten in time"
+    assert turns.shares.pause("hostile") == 0.0, "what it had is forgotten in time"
 
 
 async def test_what_a_program_takes_is_counted() -> None:

@@ -17,10 +17,11 @@ from inventory_operator.cache.store import Store
 from inventory_operator.settings import Settings
 from inventory_operator.verification.answer import Answer, Outcome
 from inventory_operator.verification.checklist import Check, Round
+from inventory_operator.verification.pods import PodAsk
 from inventory_operator.verification.progress import REPLACED_SECONDS, Progress
 from inventory_operator.verification.result import UNCHECKED, UNPROBED, Result, recorded
 from inventory_operator.verification.targets import Target, Targets
-from inventory_operator.verification.verifier import NAMESPACE_ROUNDS, ROUNDS, Verifier
+from inventory_operator.verification.verifier import BURST_BYTES, BYTES_PER_SECOND, NAMESPACE_ROUNDS, ROUNDS, Verifier
 
 Object = dict[str, Any]
 KEY = ("ns", "shop")
@@ -157,6 +158,8 @@ class Bench:
     asked: list[meta.Key] = field(default_factory=list)
     changed: list[meta.Key] = field(default_factory=list)
     answer: Answer = PASSED
+    #: Bytes that each check reads.
+    reads: int = 0
     #: What each check waits for.
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
@@ -199,6 +202,8 @@ class Bench:
         self.moved.set()
         await self.gate.wait()
         of.targets = UP
+        assert isinstance(of.ask, PodAsk)
+        of.ask.received += self.reads
         return self.answer
 
     async def round(self, seconds: float = 0.0) -> int:
@@ -278,6 +283,16 @@ async def test_one_budget_for_all_and_a_share_for_each_namespace() -> None:
     turns = bench.verifier._due()
     assert len(turns) == ROUNDS
     assert {sum(key[0] == name for key in turns) for name in {key[0] for key in turns}} == {NAMESPACE_ROUNDS}
+
+
+async def test_a_namespace_whose_pods_answer_at_length_is_checked_less_often() -> None:
+    bench = Bench(reads=BURST_BYTES + 19 * BYTES_PER_SECOND)
+    assert await bench.round() == 1
+    bench.see("quiet", namespace="other")
+    bench.reads = 0
+    assert await bench.round(18) == 1, "the other namespace"
+    assert bench.asked == [KEY, ("other", "quiet")]
+    assert await bench.round(1) == 1
 
 
 async def test_a_stack_has_one_round_at_a_time_and_no_other_waits_for_it() -> None:

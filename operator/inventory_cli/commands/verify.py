@@ -6,7 +6,6 @@ import asyncio
 import re
 import sys
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -27,17 +26,15 @@ from inventory_operator.api.quantities import duration_seconds
 from inventory_operator.api.stack import InvalidSpec, parse
 from inventory_operator.components.prometheus import PROMETHEUS
 from inventory_operator.components.service import SERVICE
-from inventory_operator.kube.client import TRANSIENT, ApiError
-from inventory_operator.kube.kinds import CONFIG_MAPS, NETWORK_POLICIES, PODS, REPLICA_SETS
+from inventory_operator.kube.kinds import PODS, REPLICA_SETS
 from inventory_operator.kube.pods import is_ready
 from inventory_operator.settings import Settings
 from inventory_operator.verification.answer import Answer, Outcome
-from inventory_operator.verification.checklist import CHECKS, Memory, Round
+from inventory_operator.verification.checklist import CHECKS, Memory, Round, timestamp
+from inventory_operator.verification.cluster_reads import ClusterReads
 from inventory_operator.verification.subject import Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from inventory_cli.raw import Raw
     from inventory_operator.kube.client import Cluster
 
@@ -155,14 +152,14 @@ class _Verification:
 
     async def _answers(self, cluster: Cluster, raw: Raw, subject: Subject, settings: Settings) -> list[Answer]:
         """Return the answer of each check; one that needs another look gets it for a while."""
-        memory, policies, deadline = Memory(), self._policies(cluster), time.monotonic() + _PATIENCE
+        memory, deadline = Memory(), time.monotonic() + _PATIENCE
+        reads = ClusterReads(cluster, self._access.namespace)
         found: dict[str, Answer] = {}
         while True:
-            now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             of = Round(
-                subject, ProxyAsk(raw), now, time.monotonic(), settings,
-                policies=policies,
-                config_map=lambda name: cluster.get(CONFIG_MAPS, name, self._access.namespace),
+                subject, ProxyAsk(raw), timestamp(), time.monotonic(), settings,
+                policies=reads.policies,
+                config_map=reads.config_map,
                 memory=memory,
             )  # fmt: skip
             late = time.monotonic() > deadline
@@ -184,16 +181,6 @@ class _Verification:
             return Answer(check, Outcome.SKIPPED, "NotAsked", words)
         message = f"as the operator found it: {found.get('message', '')}"
         return Answer(check, Outcome(found["status"]), found["reason"], message)
-
-    def _policies(self, cluster: Cluster) -> Callable[[], Any]:
-        async def listed() -> list[Object]:
-            try:
-                answer = await cluster.request("GET", NETWORK_POLICIES.path(self._access.namespace), limit="50")
-            except (ApiError, *TRANSIENT):
-                return []
-            return answer.get("items") or []
-
-        return listed
 
     async def _load(self, raw: Raw, subject: Subject) -> list[load.Found]:
         assert self._load_seconds

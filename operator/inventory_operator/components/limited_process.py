@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 
 import inventory_operator
 from inventory_operator.checks import limited
+from inventory_operator.components.shares import Shares
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -90,32 +91,22 @@ class Turns:
         #: CPU seconds of all programs that have ended, and as they were when a turn ended last.
         self._spent = spent or _spent
         self._charged = self._spent()
-        #: When each namespace will have had its share of all that it took.
-        self._even: dict[str, float] = {}
-        self._clock = clock
+        self.shares = Shares(BURST_SECONDS, SHARE, clock)
 
     @asynccontextmanager
     async def take(self, namespace: str) -> AsyncIterator[None]:
         """Wait for a turn of the namespace, and hold it."""
         lock = self._of.setdefault(namespace, asyncio.Lock())
         async with lock:
-            await asyncio.sleep(self.pause(namespace))
+            await asyncio.sleep(self.shares.pause(namespace))
             async with self._all:
                 try:
                     yield
                 finally:
-                    self._charge(namespace)
-
-    def pause(self, namespace: str) -> float:
-        """Return in how many seconds a namespace may have its next turn."""
-        return max(0.0, self._even.get(namespace, 0.0) - self._clock() - BURST_SECONDS / SHARE)
-
-    def _charge(self, namespace: str) -> None:
-        """Count what the program of a turn took: the kernel adds it to the sum when the program has ended."""
-        now, spent = self._clock(), self._spent()
-        self._even = {name: at for name, at in self._even.items() if at > now}
-        self._even[namespace] = max(now, self._even.get(namespace, now)) + (spent - self._charged) / SHARE
-        self._charged = spent
+                    # The kernel adds what a program took to the sum when it has ended.
+                    spent = self._spent()
+                    self.shares.charge(namespace, spent - self._charged)
+                    self._charged = spent
 
 
 def _spent() -> float:

@@ -22,13 +22,15 @@ Object = dict[str, Any]
 CONNECTIONS = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PodAsk:
     """The operator's way to ask; see verification.ask.Ask."""
 
     session: aiohttp.ClientSession
     #: For one answer, connecting included.
     seconds: float = SECONDS
+    #: Bytes of all answers so far.
+    received: int = 0
 
     async def __call__(  # noqa: PLR0913 - as Ask says
         self,
@@ -50,6 +52,7 @@ class PodAsk:
                 answer = await send(self.session, method, base, path, headers=headers, data=body)
         except PodRequestError as error:
             raise UnansweredError(str(error)) from None
+        self.received += len(answer.body)
         return Reply(answer.status, answer.body, answer.cut)
 
 

@@ -11,7 +11,6 @@ import random
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +19,11 @@ import structlog
 from inventory_operator.api.metadata import Stack
 from inventory_operator.api.stack import InvalidSpec, Spec, parse
 from inventory_operator.components import ALL
-from inventory_operator.kube.client import TRANSIENT, ApiError
-from inventory_operator.kube.kinds import CONFIG_MAPS, NETWORK_POLICIES
+from inventory_operator.components.shares import Shares
 from inventory_operator.kube.pods import is_ready
 from inventory_operator.verification.answer import Answer, Outcome
-from inventory_operator.verification.checklist import CHECKS, Check, Memory, Round
+from inventory_operator.verification.checklist import CHECKS, Check, Memory, Round, timestamp
+from inventory_operator.verification.cluster_reads import ClusterReads
 from inventory_operator.verification.pods import asking
 from inventory_operator.verification.progress import Progress
 from inventory_operator.verification.result import UNCHECKED, UNPROBED, Result, recorded
@@ -52,8 +51,9 @@ TICK_SECONDS = 0.5
 CHECK_SECONDS = 10.0
 #: Stacks whose checks run at the same time, and how many of these may be of one namespace.
 ROUNDS, NAMESPACE_ROUNDS = 8, 4
-#: Of a namespace, that are looked at.
-_POLICIES = 50
+#: Bytes that the checks of a namespace may read at once, and in each second: a stack of 500 products needs 10,000 a
+#: second, and reading a megabyte takes the operator 30 ms.
+BURST_BYTES, BYTES_PER_SECOND = 20_000_000, 1_000_000
 #: What of a stack the checks depend on beside its pods.
 _WATCHED = frozenset({"ConfigMap", "Deployment", "Secret"})
 
@@ -91,12 +91,16 @@ class Verifier:
     clock: Callable[[], float] = time.monotonic
     check_seconds: float = CHECK_SECONDS
     tick_seconds: float = TICK_SECONDS
+    shares: Shares = field(init=False)
     _stacks: dict[Key, _Checked] = field(default_factory=dict)
     #: Stacks of which something was seen since they were looked at.
     _touched: set[Key] = field(default_factory=set)
     _running: dict[Key, asyncio.Task[None]] = field(default_factory=dict)
     #: Set when a round ends: another one may begin.
     _room: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.shares = Shares(BURST_BYTES, BYTES_PER_SECOND, self.clock)
 
     def result(self, key: Key) -> Result:
         """Return what is known of a stack; what its status says, where it was not checked since the start."""
@@ -141,7 +145,8 @@ class Verifier:
         busy = Counter(key[0] for key in self._running)
         turns: list[Key] = []
         for _, key in waiting:
-            if len(self._running) + len(turns) < ROUNDS and busy[key[0]] < NAMESPACE_ROUNDS:
+            room = len(self._running) + len(turns) < ROUNDS and busy[key[0]] < NAMESPACE_ROUNDS
+            if room and not self.shares.pause(key[0]):
                 busy[key[0]] += 1
                 turns.append(key)
         return turns
@@ -192,14 +197,15 @@ class Verifier:
         checked.seen = seen
         turns = [one for one in self.checks if active or now - checked.asked.get(one.name, 0) >= one.every_seconds]
         async with asking() as ask:
+            reads = ClusterReads(self.cluster, key[0], self.shares)
             of = Round(
-                subject, ask, _rfc3339(), now, self.settings,
-                policies=lambda: self._policies(key[0]),
-                config_map=lambda name: self.cluster.get(CONFIG_MAPS, name, key[0]),
-                secret=lambda name: self.secret("Secret", key[0], name),
-                memory=checked.memory,
+                subject, ask, timestamp(), now, self.settings, reads.policies, reads.config_map,
+                secret=lambda name: self.secret("Secret", key[0], name), memory=checked.memory,
             )  # fmt: skip
-            answers = [(check, await self._answer(check, of)) for check in turns]
+            try:
+                answers = [(check, await self._answer(check, of)) for check in turns]
+            finally:
+                self.shares.charge(key[0], ask.received)
         checked.asked |= dict.fromkeys((check.name for check in turns), now)
         progress.look(subject, (component.name for component in ALL), self.clock())
         if progress.take(generation, answers, of.targets, self.clock()):
@@ -229,14 +235,3 @@ class Verifier:
             except InvalidSpec:
                 return None
         return checked.spec[1]
-
-    async def _policies(self, namespace: str) -> list[Object]:
-        try:
-            answer = await self.cluster.request("GET", NETWORK_POLICIES.path(namespace), limit=str(_POLICIES))
-        except (ApiError, *TRANSIENT):
-            return []
-        return answer.get("items") or []
-
-
-def _rfc3339() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
