@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 examples:
-  make -C bench hostile                                     ten minutes of attacks, five of peace: about 16 minutes
+  make -C bench hostile                                     ten minutes of attacks, five of peace: about 22 minutes
   .venv/bin/python -m bench.hostile --minutes 1 --pairs 1
   .venv/bin/python -m bench.hostile -o json | jq .hostile
 """
 _OPTIONS: command.Options = {
     "--minutes": {"type": float, "default": 10.0, "help": "minutes of attacks in all (default: 10)"},
-    "--pairs": {"type": int, "default": 5, "help": "times that peace and attacks take turns (default: 5)"},
+    "--pairs": {"type": int, "default": 3, "help": "times that peace and attacks take turns (default: 3)"},
 }
 
 

