@@ -42,11 +42,13 @@ def working(api, namespace: str, name: str) -> dict | None:
 
 
 def availability(api, namespace: str) -> list[tuple]:
-    """What Kubernetes reports about the availability of all that runs, and when that changed."""
+    """What Kubernetes reports about the availability of all that runs and checks find, and when that changed."""
     deployments, live = api.list("Deployment", namespace), api.list("Pod", namespace)
     told = [(one["metadata"]["name"], one["status"].get("conditions")) for one in deployments]
     ready = [(one["metadata"]["name"], condition(one, "Ready")) for one in live]
-    return sorted(told, key=str) + sorted(ready, key=str)
+    stacks = api.list("InventoryStack", namespace)
+    checked = [(one["metadata"]["name"], one["status"].get("verification")) for one in stacks]
+    return [entry for entries in (told, ready, checked) for entry in sorted(entries, key=str)]
 
 
 def products(kubectl, name: str) -> dict:
@@ -149,7 +151,7 @@ def test_steady_state_writes_nothing_with_pods_that_run_and_an_image_that_can_no
         assert "image registry.invalid/none:1 can't be pulled" in condition(found, "ServiceAvailable")["message"]
 
         def steady() -> list[list[str]]:
-            """What was written in a minute in which no pod became ready or unready, as on a machine without time."""
+            """What was written in a minute in which no pod and no check became another, as on a busy machine."""
             audit.settle(namespace)
             before = availability(api, namespace)
             time.sleep(60)
