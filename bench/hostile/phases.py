@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _HOME = "inventory-system"
 #: Peace is shorter than the attacks: its numbers differ less.
 _PEACE: float = 0.5
+#: The garbage collector needs longer than the attacks took.
+_GONE_SECONDS: float = 1800.0
 
 
 @dataclass(slots=True)
@@ -91,4 +93,5 @@ def _wait_for_peace(api: Api) -> None:
         api.delete("InventoryStack", "hostile", stack["metadata"]["name"])
     for config_map in api.list("ConfigMap", "hostile"):
         api.delete("ConfigMap", "hostile", config_map["metadata"]["name"])
-    eventually(lambda: not api.list("Deployment", "hostile"), "what the hostile tenant made to be gone")
+    gone = "what the hostile tenant made to be gone"
+    eventually(lambda: not api.list("Deployment", "hostile"), gone, _GONE_SECONDS)
