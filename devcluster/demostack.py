@@ -16,7 +16,7 @@ from devcluster.images.registry import cause
 from devcluster.paths import REPO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from devcluster.kubectl import Kubectl
 
@@ -61,20 +61,17 @@ def retry_pull(kubectl: Kubectl) -> None:
 
 def wait(kubectl: Kubectl) -> str:
     """Wait until the stack is ready, saying what is waited for; return why when Grafana's image can't be pulled."""
-    deadline, last = time.monotonic() + _WAIT_SECONDS, ""
-    while time.monotonic() < deadline:
-        waiting = pending(kubectl.json("-n", NAMESPACE, "get", "inventorystack", STACK))
-        if not waiting:
-            return ""
+    reason = ""
+
+    def unavailable(stack: dict[str, Any]) -> str:
+        nonlocal reason
+        waiting = pending(stack)
         if waiting.startswith(_GRAFANA):
-            pods = kubectl.json("-n", NAMESPACE, "get", "pods", "-l", _GRAFANA_PODS)["items"]
-            if reason := pull_error(pods):
-                return reason
-        if waiting != last:
-            print(f"waiting for {waiting}", file=sys.stderr, flush=True)
-            last = waiting
-        time.sleep(0.5)
-    raise ClusterError(f"after {_WAIT_SECONDS} s the stack still waits for {last}")
+            reason = pull_error(kubectl.json("-n", NAMESPACE, "get", "pods", "-l", _GRAFANA_PODS)["items"])
+        return "" if reason else waiting
+
+    _wait_for(kubectl, unavailable)
+    return reason
 
 
 def pending(stack: dict[str, Any]) -> str:
@@ -100,14 +97,23 @@ def pending(stack: dict[str, Any]) -> str:
 
 def wait_verified(kubectl: Kubectl) -> dict[str, Any]:
     """Wait until every check of the stack that counts is passed, saying what is waited for; return the stack."""
+
+    def unverified(stack: dict[str, Any]) -> str:
+        conditions = {one["type"]: one for one in stack.get("status", {}).get("conditions", ())}
+        verified = conditions.get("Verified", {})
+        return "" if verified.get("status") == "True" else f"Verified: {verified.get('message', 'not reported yet')}"
+
+    return _wait_for(kubectl, unverified)
+
+
+def _wait_for(kubectl: Kubectl, look: Callable[[dict[str, Any]], str]) -> dict[str, Any]:
+    """Return the stack once `look` finds nothing that it waits for; ClusterError where that takes too long."""
     deadline, last = time.monotonic() + _WAIT_SECONDS, ""
     while time.monotonic() < deadline:
         stack: dict[str, Any] = kubectl.json("-n", NAMESPACE, "get", "inventorystack", STACK)
-        conditions = {one["type"]: one for one in stack.get("status", {}).get("conditions", ())}
-        verified = conditions.get("Verified", {})
-        if verified.get("status") == "True":
+        waiting = look(stack)
+        if not waiting:
             return stack
-        waiting = f"Verified: {verified.get('message', 'not reported yet')}"
         if waiting != last:
             print(f"waiting for {waiting}", file=sys.stderr, flush=True)
             last = waiting

@@ -6,6 +6,7 @@ No alert may be delivered for any of them, and no status may give a reason that 
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,7 @@ RESTARTS = _without_fault("restarts", "the pod of each part is deleted in turn, 
 ROLLOUTS = _without_fault("rollouts", "for an hour the pods of each part are replaced in turn, by the spec and by hand")
 
 
-class Healthy(Scenario):
+class Healthy(Scenario, ABC):
     """A stack without a fault; each of its statuses is looked at."""
 
     def steps(self) -> None:
@@ -72,9 +73,9 @@ class Healthy(Scenario):
                 gaps = f", with {watch.gaps} gaps" if watch.gaps else ""
                 self.note(f"status watched for {minutes:.0f} minutes{gaps}; it said {', '.join(reasons)}")
 
+    @abstractmethod
     def healthy_steps(self) -> None:
         """Do what no status may call a fault."""
-        raise NotImplementedError
 
     @contextmanager
     def replacing(self, part: str) -> Iterator[None]:

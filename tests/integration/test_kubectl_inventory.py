@@ -123,8 +123,8 @@ def test_what_is_not_there_or_not_permitted_is_one_sentence(
         ended = inventory(capsys, command, "nobody", *access)
         assert ended.code == 1
         assert ended.err.startswith(f'error: InventoryStack "nobody" not found in namespace {shop}: ')
-    stranger = control_plane.user_kubeconfig("stranger")
-    ended = inventory(capsys, "status", "shop", "-n", shop, "--kubeconfig", stranger)
+    without_rights = control_plane.user_kubeconfig("without-rights")
+    ended = inventory(capsys, "status", "shop", "-n", shop, "--kubeconfig", without_rights)
     assert (ended.code, ended.out) == (3, "")
     assert "your rights do not suffice" in ended.err
     for name, text in {"text": "no kubeconfig", "list": "[1]", "broken": "a: [", "other": "a: 1"}.items():

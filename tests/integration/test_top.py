@@ -63,5 +63,5 @@ def test_top_shows_what_prometheus_has(
             assert ended.code == 0
             assert f"{namespace}/shop" in ended.out
             assert found["lowestStock"][0]["product"] in ended.out
-    stranger = control_plane.user_kubeconfig("stranger")
-    assert inventory(capsys, "top", "shop", "-n", namespace, "--kubeconfig", stranger).code == 3
+    without_rights = control_plane.user_kubeconfig("without-rights")
+    assert inventory(capsys, "top", "shop", "-n", namespace, "--kubeconfig", without_rights).code == 3

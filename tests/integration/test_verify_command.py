@@ -78,8 +78,8 @@ def test_known_traffic_is_found_to_the_request_and_a_lost_count_is_noticed(
             assert "its metrics have 99 of 100 requests with status 404" in found["load"][0]["problem"]
             ended = inventory(capsys, "verify", "shop", *access)
             assert "MetricsExposed: Passed" in ended.out
-    stranger = control_plane.user_kubeconfig("stranger")
-    assert inventory(capsys, "verify", "shop", "-n", namespace, "--kubeconfig", stranger).code == 3
+    without_rights = control_plane.user_kubeconfig("without-rights")
+    assert inventory(capsys, "verify", "shop", "-n", namespace, "--kubeconfig", without_rights).code == 3
 
 
 @pytest.mark.parametrize("text", ["soon", "0s", "11m", "1h", "-5s"])

@@ -167,7 +167,7 @@ def _dumped(spec: Spec) -> Object:
 
 
 def _by(changes: list[Change]) -> str:
-    """Return what told of all that is written; values of generated Secrets are nothing to try out."""
+    """Return how it was found out what becomes of the objects; values of generated Secrets are nothing to try out."""
     unasked = {Effect.DELETED, Effect.KEPT}
     told_by = {change.dry_run for change in changes if change.effect not in unasked and change.kind != "Secret"}
     if told_by == {True}:

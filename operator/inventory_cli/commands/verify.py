@@ -28,9 +28,10 @@ from inventory_operator.components.prometheus import PROMETHEUS
 from inventory_operator.components.service import SERVICE
 from inventory_operator.kube.kinds import PODS, REPLICA_SETS
 from inventory_operator.kube.pods import is_ready
+from inventory_operator.kube.timestamps import timestamp
 from inventory_operator.settings import Settings
 from inventory_operator.verification.answer import Answer, Outcome
-from inventory_operator.verification.checklist import CHECKS, Memory, Round, timestamp
+from inventory_operator.verification.checklist import CHECKS, Memory, Round
 from inventory_operator.verification.cluster_reads import ClusterReads
 from inventory_operator.verification.subject import Subject
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
@@ -19,6 +18,7 @@ from inventory_operator.controller.apply_state import LONGEST_PAUSE_SECONDS
 from inventory_operator.controller.scope import Scope
 from inventory_operator.controller.write_guard import sentence
 from inventory_operator.kube.client import TRANSIENT, ApiError
+from inventory_operator.kube.timestamps import timestamp
 from inventory_operator.status.conditions import next_change
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Reconciler:
                 log.warning("not pruned", error=blocker.message)
                 self.queue.add_later(key, LONGEST_PAUSE_SECONDS)
             return _result(left)
-        scope = await self._pass(Scope(raw=raw, now=_now(), blockers=tuple(left)))
+        scope = await self._pass(Scope(raw=raw, now=timestamp(), blockers=tuple(left)))
         return self._settle(await self.report(scope))
 
     async def _pass(self, scope: Scope) -> Scope:
@@ -146,7 +146,3 @@ def _result(blockers: Iterable[Blocker]) -> str:
     if Turn.USER in turns:
         return "invalid"
     return "waiting" if turns else "success"
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -16,6 +15,7 @@ import structlog
 from inventory_operator.api.metadata import FIELD_MANAGER
 from inventory_operator.kube.client import TRANSIENT, ApiError, Cluster
 from inventory_operator.kube.kinds import LEASES
+from inventory_operator.kube.timestamps import micro_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ class Lease:
             return
         lease = await self._cluster.get(LEASES, FIELD_MANAGER, self._settings.lease_namespace)
         if lease and lease["spec"].get("holderIdentity") == self._settings.identity:
-            lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _now()}
+            lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": micro_timestamp()}
             await self._cluster.request("PUT", f"{self._path}/{FIELD_MANAGER}", lease)
 
     async def close(self) -> None:
@@ -97,8 +97,8 @@ class Lease:
         spec = {
             "holderIdentity": identity,
             "leaseDurationSeconds": self._settings.lease_seconds,
-            "renewTime": _now(),
-            "acquireTime": old["acquireTime"] if mine else _now(),
+            "renewTime": micro_timestamp(),
+            "acquireTime": old["acquireTime"] if mine else micro_timestamp(),
             "leaseTransitions": old.get("leaseTransitions", 0) + (0 if mine else 1),
         }
         if lease:
@@ -108,7 +108,3 @@ class Lease:
             metadata = {"name": FIELD_MANAGER, "namespace": self._settings.lease_namespace}
             body = {"apiVersion": LEASES.api_version, "kind": LEASES.kind, "metadata": metadata, "spec": spec}
             await self._cluster.request("POST", self._path, body)
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

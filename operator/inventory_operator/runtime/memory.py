@@ -17,6 +17,6 @@ _SETTINGS = {_TRIM_THRESHOLD: 131_072, _MMAP_THRESHOLD: 65_536, _ARENA_MAX: 1}
 def give_back() -> None:
     """Set it for this process; where the C library is another one, nothing is done."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    for name, value in _SETTINGS.items():
-        if mallopt:
+    if mallopt:
+        for name, value in _SETTINGS.items():
             mallopt(name, value)

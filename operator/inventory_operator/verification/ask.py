@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import orjson
+
 Object = dict[str, Any]
 
 
@@ -16,6 +18,18 @@ class Reply:
     body: bytes
     #: Whether it went on, beyond what is read of an answer.
     cut: bool = False
+
+    def json(self) -> Any:
+        """Return what the body holds as JSON; None where it is none."""
+        try:
+            return orjson.loads(self.body)
+        except ValueError:
+            return None
+
+    def json_object(self) -> Object:
+        """Return the JSON object in the body; an empty one where it holds something else."""
+        found = self.json()
+        return found if isinstance(found, dict) else {}
 
 
 class UnansweredError(Exception):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from inventory_operator.verification import (
@@ -40,11 +39,6 @@ class Memory:
     dashboards: DashboardReader = field(default_factory=DashboardReader)
     grafana: grafana_connected.State = field(default_factory=grafana_connected.State)
     panels: dashboards_live.State = field(default_factory=dashboards_live.State)
-
-
-def timestamp() -> str:
-    """Return the time as the API server writes it (RFC 3339)."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 async def _no_config_map(_: str) -> Object | None:

@@ -16,7 +16,7 @@ from inventory_operator.verification.answer import Answer, Outcome
 from inventory_operator.verification.ask import UnansweredError
 from inventory_operator.verification.excuses import ALL, Excuse
 from inventory_operator.verification.panel_judge import REFUSED, TIMED_OUT, Judge, Problem
-from inventory_operator.verification.series_query import PORT
+from inventory_operator.verification.prometheus import PORT
 from inventory_operator.verification.words import quoted
 
 if TYPE_CHECKING:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
-
-import orjson
 
 from inventory_operator.api.metadata import names
 from inventory_operator.kube.pods import is_ready
 from inventory_operator.verification.answer import Answer, Outcome
 from inventory_operator.verification.ask import UnansweredError
 from inventory_operator.verification.panel_queries import DATASOURCE
+from inventory_operator.verification.prometheus import objects
 from inventory_operator.verification.words import quoted
 
 if TYPE_CHECKING:
@@ -165,7 +164,7 @@ class _Grafana:
         https://grafana.com/docs/grafana/latest/developers/http_api/data_source/#check-data-source-health-by-uid
         """
         reply = await self._get(f"/api/datasources/uid/{DATASOURCE}/health")
-        said = _object(reply)
+        said = reply.json_object()
         if reply.status == _OK and said.get("status") == "OK":
             return None
         told = str(said.get("message", ""))
@@ -182,7 +181,7 @@ class _Grafana:
             return _failed("DatasourceMissing", f"Grafana does not have the data source {DATASOURCE}: {restart}")
         if reply.status != _OK:
             raise UnansweredError(f"answered GET {path} with {reply.status}, expected {_OK}")
-        source = _object(reply)
+        source = reply.json_object()
         for name, expected in (("type", "prometheus"), ("url", self.prometheus)):
             value = str(source.get(name, ""))
             if value.rstrip("/") != expected:
@@ -200,8 +199,7 @@ class _Grafana:
         reply = await self._get(f"{path}?{urlencode({'type': 'dash-db', 'dashboardUIDs': uids}, doseq=True)}")
         if reply.status != _OK:
             raise UnansweredError(f"answered GET {path} with {reply.status}, expected {_OK}")
-        found = _read(reply)
-        there = {one.get("uid") for one in found if isinstance(one, dict)} if isinstance(found, list) else set()
+        there = {one.get("uid") for one in objects(reply.json())}
         return next((one for one in dashboards if one.uid not in there), None)
 
     async def _get(self, path: str) -> Reply:
@@ -211,15 +209,3 @@ class _Grafana:
         if reply.status == _FORBIDDEN:
             raise _ForbiddenError
         return reply
-
-
-def _object(reply: Reply) -> dict[str, Any]:
-    found = _read(reply)
-    return found if isinstance(found, dict) else {}
-
-
-def _read(reply: Reply) -> Any:
-    try:
-        return orjson.loads(reply.body)
-    except ValueError:
-        return None

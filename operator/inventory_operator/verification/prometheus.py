@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import orjson
-
 from inventory_operator.components.pod_http import OK
 from inventory_operator.kube.pods import is_ready
 from inventory_operator.verification.answer import Answer, Outcome
@@ -54,10 +52,7 @@ async def read(subject: Subject, ask: Ask, path: str, **parameters: str) -> Obje
         raise NoAnswerError("PrometheusNotAnswering", words)
     if reply.cut:
         raise NoAnswerError("PrometheusNotAnswering", f"{name} answers /api/v1/{path} with too much to be read")
-    try:
-        data = orjson.loads(reply.body)["data"]
-    except (ValueError, KeyError, TypeError):
-        data = None
+    data = reply.json_object().get("data")
     if not isinstance(data, dict):
         raise NoAnswerError("PrometheusNotAnswering", f"{name} does not answer /api/v1/{path} as Prometheus does")
     return data

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-import orjson
-
+from inventory_operator.components.pod_http import OK
 from inventory_operator.verification.ask import UnansweredError
+from inventory_operator.verification.prometheus import PORT
 
 if TYPE_CHECKING:
     from inventory_operator.verification.ask import Ask, Object
 
-PORT: Final = 9090
 #: After which Prometheus gives a query up: before whoever asks does.
 TIMEOUT: Final = "1s"
-_OK, _SERVER_ERROR = 200, 500
+_SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +37,11 @@ async def ask_series(ask: Ask, pod: Object, expr: str) -> SeriesResult:
     """
     form = urlencode({"query": expr, "limit": 1, "timeout": TIMEOUT})
     reply = await ask(pod, PORT, f"/api/v1/query?{form}")
-    body = _read(reply.body)
-    if reply.status == _OK and body.get("status") == "success" and isinstance(body.get("data"), dict):
+    body = reply.json_object()
+    if reply.status == OK and body.get("status") == "success" and isinstance(body.get("data"), dict):
         return SeriesResult(found=bool(body["data"].get("result")))
     if body.get("errorType") in {"timeout", "canceled"}:
         return SeriesResult(timed_out=True)
     if body.get("status") == "error" and reply.status < _SERVER_ERROR:
         return SeriesResult(refused=str(body.get("error") or f"status {reply.status}"))
     raise UnansweredError(f"answered GET /api/v1/query with {reply.status}, and not as Prometheus does")
-
-
-def _read(body: bytes) -> dict[str, Any]:
-    try:
-        found = orjson.loads(body)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -21,8 +21,9 @@ from inventory_operator.api.stack import InvalidSpec, Spec, parse
 from inventory_operator.components import ALL
 from inventory_operator.components.shares import Shares
 from inventory_operator.kube.pods import is_ready
+from inventory_operator.kube.timestamps import timestamp
 from inventory_operator.verification.answer import Answer, Outcome
-from inventory_operator.verification.checklist import CHECKS, Check, Memory, Round, timestamp
+from inventory_operator.verification.checklist import CHECKS, Check, Memory, Round
 from inventory_operator.verification.cluster_reads import ClusterReads
 from inventory_operator.verification.pods import asking
 from inventory_operator.verification.progress import Progress
