@@ -169,13 +169,36 @@ def pods(name: str, **labels: str) -> Object:
     return manifest("Deployment", name, spec={"template": {"metadata": {"labels": labels}, "spec": {"containers": []}}})
 
 
-@pytest.mark.parametrize(("fault", "sent"), [(None, False), (REFUSED, True)], ids=["foreign", "refused"])
-async def test_a_service_sends_nothing_to_the_pods_of_a_foreign_deployment(applier, cluster, fault, sent) -> None:
-    selecting = manifest(spec={"selector": {"app": "a"}})
-    if fault:
-        cluster.fault = lambda _verb, obj: fault if obj["metadata"]["name"] == "d" else None
-    else:
-        cluster.objects["Deployment", "d"] = {**pods("d", app="a"), "metadata": {"name": "d", "resourceVersion": "1"}}
-    applied, (blocker,) = await applier.apply(STACK, [selecting, pods("d", app="a"), pods("other", app="b")])
-    assert blocker.target == ("Deployment", "d")
-    assert ({one["metadata"]["name"] for one in applied} == {"shop-inventory", "other"}) is sent
+TIMEOUT = ApiError(504, "Timeout", "the API server is slow")
+WITHOUT_LABELS = {"kind": "Deployment", "metadata": {"name": "d", "resourceVersion": "1"}}
+ORPHAN = live(pods("d", app="a"), labels={**meta.labels(STACK, "service"), meta.UID_LABEL: "u-before"})
+ORPHAN["metadata"]["ownerReferences"] = []
+
+
+@pytest.mark.parametrize(
+    ("there", "watched", "fault", "unjudged", "sent"),
+    [
+        pytest.param(WITHOUT_LABELS, False, None, None, False, id="of another"),
+        pytest.param(ORPHAN, True, None, CONFLICT, False, id="not judged: it changes"),
+        pytest.param(ORPHAN, False, None, TIMEOUT, False, id="not judged and not watched"),
+        pytest.param(None, False, TIMEOUT, None, False, id="perhaps there: no answer"),
+        pytest.param(None, False, REFUSED, None, True, id="not there and refused"),
+        pytest.param(live(pods("d", app="old")), True, REFUSED, None, True, id="ours and refused"),
+        pytest.param(live(pods("d", app="old")), True, TIMEOUT, None, True, id="ours and no answer"),
+    ],
+)
+async def test_a_service_sends_nothing_to_pods_that_may_be_of_a_foreign_deployment(
+    applier, cluster, store, there, watched, fault, unjudged, sent
+) -> None:
+    if there:
+        cluster.objects["Deployment", "d"] = there
+    if watched:
+        store.observe(there)
+    cluster.preview_fault = unjudged
+    cluster.fault = lambda _verb, obj: fault if obj["metadata"]["name"] == "d" else None
+    wanted = [manifest(spec={"selector": {"app": "a"}}), pods("d", app="a"), pods("other", app="b")]
+    for _ in range(2):
+        applied, (blocker,) = await applier.apply(STACK, wanted)
+        assert blocker.target == ("Deployment", "d")
+        assert ({one["metadata"]["name"] for one in applied} == {"shop-inventory", "other"}) is sent
+        assert (("Service", "shop-inventory") in cluster.objects) is sent

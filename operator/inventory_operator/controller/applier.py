@@ -14,7 +14,7 @@ import structlog
 from inventory_operator.api.metadata import COMPONENT_LABEL, Stack
 from inventory_operator.cache.store import Child, Store
 from inventory_operator.components import section_of, storage_of
-from inventory_operator.components.blocker import WHOLE_STACK, Blocker, ObjectId
+from inventory_operator.components.blocker import WHOLE_STACK, Blocker, ObjectId, Turn
 from inventory_operator.components.placement import with_spec_paths
 from inventory_operator.components.volumes import with_way_out
 from inventory_operator.controller import interference
@@ -22,7 +22,7 @@ from inventory_operator.controller.adoption import ABSENT, Claimed, claim, pinne
 from inventory_operator.controller.apply_state import state_of
 from inventory_operator.controller.change import change
 from inventory_operator.controller.generated_secrets import is_generated, split_values
-from inventory_operator.controller.ownership import NotOursError, is_prunable, signed_uid
+from inventory_operator.controller.ownership import NotOursError, is_own, is_prunable, signed_uid
 from inventory_operator.controller.write_guard import Write, WriteGuard, together, unless_gone
 from inventory_operator.kube import field_ownership
 from inventory_operator.kube.client import ApiError, Cluster
@@ -73,8 +73,8 @@ class Applier:
         while pending:
             wave = {one: it for one, it in pending.items() if not (it[1] | it[2]) & pending.keys()}
             assert wave, "no two templates refer to each other"
-            taken = {blocker.target for blocker in refused if blocker.reason == "NameTaken"}
-            held |= {one for one, (_, references, used) in wave.items() if references & held or used & taken}
+            not_ours = {blocker.target for blocker in refused if self._may_be_anothers(stack, blocker)}
+            held |= {one for one, (_, references, used) in wave.items() if references & held or used & not_ours}
             free = [manifest for one, (manifest, _, _) in wave.items() if one not in held]
             blockers = await self._each(stack, free)
             refused += blockers
@@ -83,6 +83,17 @@ class Applier:
             applied += [manifest for manifest in free if object_id(manifest) not in skipped]
             pending = {one: it for one, it in pending.items() if one not in wave}
         return applied, refused
+
+    def _may_be_anothers(self, stack: Stack, refused: Blocker) -> bool:
+        """Tell whether what was refused may have an object of somebody else in its name: what uses it has to wait.
+
+        It is not only what was judged to be another's: the judgement itself may have failed, and be made again soon.
+        """
+        key = (stack.namespace, stack.name)
+        if self.guard.is_hidden(key, refused.target):
+            return True
+        live = self.store.of(key).get(refused.target)
+        return not is_own(live.obj, live.owned, stack) if live else refused.turn is Turn.CLUSTER
 
     async def prune(self, stack: Stack, desired: Iterable[Object], *, autoscalers: bool = False) -> list[Blocker]:
         """Delete what this stack owns and no longer wants; never what keeps data, never generated Secrets.
@@ -177,6 +188,7 @@ class Applier:
         if apply_state.verified == (live.version, field_ownership.applied_hash(manifest)):
             return
         claimed = await claim(self.cluster, live, manifest, values, stack, apply_state=apply_state)
+        apply_state.hidden = apply_state.hidden and not known
         live = claimed.child
         unchanged = (
             field_ownership.in_sync(live.obj, live.owned, manifest)

@@ -64,6 +64,12 @@ def check_claim(live: Object, owned: bytes, stack: Stack) -> bool:
     return False
 
 
+def is_own(live: Object, owned: bytes, stack: Stack) -> bool:
+    """Tell whether `live` is this stack's already, whether it is being deleted or not."""
+    controller = _controller(live)
+    return (not controller or controller["uid"] == stack.uid) and is_signed(live, owned, stack)
+
+
 def is_signed(live: Object, owned: bytes, stack: Stack) -> bool:
     """Tell whether the uid of the stack is in an owner reference or the label for it, and our field manager put it."""
     if signed_uid(live, owned) == stack.uid:
@@ -85,9 +91,7 @@ def is_prunable(live: Object, owned: bytes, stack: Stack) -> bool:
     """Tell whether an object that the stack no longer wants may be deleted: never what keeps data."""
     if of(live) not in CHILDREN or live["kind"] in KEEPS_DATA or is_generated(live):
         return False
-    controller = _controller(live)
-    free = "deletionTimestamp" not in live["metadata"] and (not controller or controller["uid"] == stack.uid)
-    return free and is_signed(live, owned, stack)
+    return "deletionTimestamp" not in live["metadata"] and is_own(live, owned, stack)
 
 
 def origin(live: Object) -> str:

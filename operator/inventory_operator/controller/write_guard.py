@@ -58,6 +58,11 @@ class WriteGuard:
         for target in [target for target in states if target[0] == kind and target[1] not in names]:
             del states[target]
 
+    def is_hidden(self, key: Key, target: ObjectId) -> bool:
+        """Tell whether an object of that name may be there that the watches don't show."""
+        state = self._states.get(key, {}).get(target)
+        return state is not None and state.hidden
+
     def begin_pass(self, key: Key) -> None:
         """Begin a pass over a stack, in which nothing is left to others yet."""
         for _, _, contention in self._contended(key):
