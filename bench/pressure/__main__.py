@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 examples:
-  make -C bench pressure                                   all of it: about 25 minutes
+  make -C bench pressure                                   all of it: about 30 minutes
   .venv/bin/python -m bench.pressure --rounds 1 --minutes 0
   .venv/bin/python -m bench.pressure --only waitress -o json | jq .pressure
 """
@@ -30,7 +30,12 @@ _OPTIONS: command.Options = {
         "default": 5,
         "help": "rounds, each server once with and without slow clients (default: 5)",
     },
-    "--seconds": {"type": int, "default": 3, "help": "seconds of load at a time (default: 3)"},
+    "--seconds": {"type": int, "default": 4, "help": "seconds of load at a time, nobody slow (default: 4)"},
+    "--beside": {
+        "type": int,
+        "default": 12,
+        "help": "seconds of load at a time, with and without slow clients: longer than they are waited for (default: 12)",
+    },
     "--minutes": {
         "type": float,
         "default": 10,
@@ -45,7 +50,7 @@ def measure(words: argparse.Namespace) -> report.Result:
     chosen = words.only or tuple(servers.SERVERS)
     with tempfile.TemporaryDirectory(prefix="bench-") as name, servers.running(Path(name), chosen) as running:
         result.throughput = rounds.throughput(running, words.rounds, words.seconds)
-        result.pressure = rounds.pressure(running, words.rounds, words.seconds)
+        result.pressure = rounds.pressure(running, words.rounds, words.beside)
         if words.minutes and servers.OURS in running:
             result.endurance = rounds.endurance(running[servers.OURS], words.minutes)
     return result
