@@ -47,6 +47,11 @@ def answers(pods: list[str]) -> dict[str, list[dict[str, object]]]:
         _OLDEST: [
             {"metric": {"__name__": _OLDEST}, "value": [0, "1000"]},
             {"metric": {"__name__": _STARTED}, "value": [0, "2000"]},
+            {"metric": {"of": "age"}, "value": [0, "5"]},
+        ],
+        "alertmanager_notification": [
+            {"metric": {"of": "scraped"}, "value": [0, "18"]},
+            {"metric": {"of": "tried", "integration": "webhook"}, "value": [0, "2"]},
         ],
     }
 
@@ -96,6 +101,7 @@ async def serve(services: list[str], others: list[str]) -> None:
     app.router.add_get("/metrics", fixed(text))
     app.router.add_get("/api/v1/targets", fixed(targets))
     app.router.add_get("/api/v1/query", query)
+    app.router.add_get("/api/v1/status/runtimeinfo", fixed(b'{"data":{"reloadConfigSuccess":true}}'))
     app.router.add_get("/api/datasources/uid/prometheus/health", fixed(b'{"message":"","status":"OK"}'))
     app.router.add_get("/api/datasources/uid/prometheus", _source)
     app.router.add_get("/api/search", _search)

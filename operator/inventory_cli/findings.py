@@ -56,6 +56,10 @@ COMMANDS = {
     **dict.fromkeys(("VolumePending", "VolumeLost"), _CLAIM),
     "AutoscalingFailed": "kubectl -n {namespace} describe hpa -l inventorystack.dev/stack={name}",
     "NotReachable": "kubectl -n {namespace} logs deployment/{name}-inventory",
+    **dict.fromkeys(
+        ("ConfigurationRefused", "VolumeFull"), "kubectl -n {namespace} logs deployment/{name}-prometheus --tail=20"
+    ),
+    "NotificationsFailing": "kubectl -n {namespace} logs deployment/{name}-alertmanager --tail=20",
     "Paused": """kubectl -n {namespace} patch invstack {name} --type=merge -p '{{"spec":{{"paused":false}}}}'""",
     **dict.fromkeys(("InvalidSpec", "NotPermitted", "TooManyReferences", "InvalidConfiguration"), _EDIT),
     **dict.fromkeys(("MissingReference", "InvalidSecret"), "kubectl -n {namespace} describe secret {secret}"),

@@ -78,8 +78,8 @@ def test_the_stack_is_verified(api, shop, kubectl) -> None:
     found = eventually(checks, "no check to fail")
     # A Prometheus that was started a moment ago has no history to show yet.
     assert found.pop("HistoryStored") in {"Passed", "Skipped"}
-    passed = ("MetricsExposed", "ServiceScraped", "BusinessMetrics", "ContainerMetrics")
-    skipped = ("GrafanaConnected", "DashboardsLive")
+    passed = ("MetricsExposed", "ServiceScraped", "ConfigurationLoaded", "BusinessMetrics", "ContainerMetrics")
+    skipped = ("GrafanaConnected", "DashboardsLive", "AlertsDelivered")
     assert found == {**dict.fromkeys(passed, "Passed"), **dict.fromkeys(skipped, "Skipped")}
 
 

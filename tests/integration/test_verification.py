@@ -172,11 +172,11 @@ def test_the_status_tells_what_prometheus_scrapes_and_why_not(plane, tmp_path) -
             assert shop.status()["targets"] == {"summary": "1/1", "expected": 1, "up": 1, "others": []}
             checks = {one["check"]: one["status"] for one in shop.status()["verification"]["checks"]}
             passed, skipped = (
-                {"MetricsExposed", "ServiceScraped", "BusinessMetrics"},
-                {"ContainerMetrics", "HistoryStored", "GrafanaConnected", "DashboardsLive"},
+                {"MetricsExposed", "ServiceScraped", "ConfigurationLoaded", "BusinessMetrics"},
+                {"ContainerMetrics", "HistoryStored", "GrafanaConnected", "DashboardsLive", "AlertsDelivered"},
             )
             assert checks == {**dict.fromkeys(passed, "Passed"), **dict.fromkeys(skipped, "Skipped")}
-            assert shop.status()["verification"]["summary"] == "3/3"
+            assert shop.status()["verification"]["summary"] == "4/4"
             every_reason(api, shop, service, prometheus)
             service.page = PAGE.replace(b"http_requests_total", b"renamed")
             assert "http_requests_total" in shop.verified("MetricMissing")["message"]

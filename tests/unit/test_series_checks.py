@@ -1,4 +1,4 @@
-"""The checks that compare what Prometheus has with what there is: stock, containers, history."""
+"""The checks that compare what Prometheus has with what there is: stock, containers, history; and its configuration."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from tests.framework.verification import LONG_AGO, NOW, PAGE, Pods, data, obj, part, pod, subject, working
 
 from inventory_operator.settings import Settings
-from inventory_operator.verification import business_metrics, container_metrics, history_stored
+from inventory_operator.verification import business_metrics, configuration_loaded, container_metrics, history_stored
 from inventory_operator.verification.answer import Answer, Outcome
 from inventory_operator.verification.ask import Reply
 from inventory_operator.verification.business_metrics import Stock
@@ -157,8 +157,8 @@ OLDEST, STARTED = "prometheus_tsdb_lowest_timestamp_seconds", "process_start_tim
 
 def stored(oldest: float, started: float, **more: float) -> Reply:
     """Return what Prometheus says of itself; the times are seconds before now."""
-    found = {OLDEST: SECONDS - oldest, STARTED: SECONDS - started, **more}
-    return series(*(({"__name__": name}, value) for name, value in found.items()))
+    found = {OLDEST: SECONDS - oldest, STARTED: SECONDS - started, "age": 5, **more}
+    return series(*(({"of" if name == "age" else "__name__": name}, value) for name, value in found.items()))
 
 
 def reader(claim: str = "uid", ran: int = 0) -> list[Object]:
@@ -227,6 +227,72 @@ LIMITS = {"prometheus_tsdb_retention_limit_seconds": 8 * DAY, "prometheus_tsdb_r
 )
 async def test_the_volume_fits_the_retention(age: float, blocks: float, reason: str) -> None:
     assert (await kept(stored(age, HOUR, **{BLOCKS: blocks, WAL: 1e8}, **LIMITS)))[1] == reason
+
+
+WRITES = b"prometheus_tsdb_wal_writes_failed_total "
+
+
+async def written(age: float | None, page: Reply | str, interval: str = "10s") -> Answer:
+    """Return the answer where the last sample is that old, and this is Prometheus' page of metrics."""
+    found = series() if age is None else stored(5 * HOUR, HOUR, age=age)
+    pods = Pods(lambda _, path: found if "/query?" in path else page)
+    of = subject(*reader(), prometheus={"scrapeInterval": interval})
+    return await history_stored.check(of, pods, History(), NOW)
+
+
+@pytest.mark.parametrize("age", [20, 250, None])
+@pytest.mark.parametrize("count", [b"1", b"17", b"1.5e+06"])
+async def test_a_prometheus_that_can_not_write_is_told_while_samples_are_late(age: float | None, count: bytes) -> None:
+    answer = await written(age, Reply(200, b"# TYPE x counter\n" + WRITES + count + b"\nother 1\n"))
+    assert (answer.outcome, answer.reason) == (Outcome.FAILED, "VolumeFull")
+    assert "spec.prometheus.storage.size" in answer.message
+
+
+@pytest.mark.parametrize("page", [WRITES + b"0\n", b"", b"<html>", WRITES + b"NaN\n", WRITES + b"9" * 400 + b"\n"])
+async def test_samples_that_are_late_for_another_reason(page: bytes) -> None:
+    assert (await written(20, Reply(200, page))).reason == "HistoryThere"
+    assert (await written(None, Reply(200, page))).reason == "NoOwnMetrics"
+
+
+async def test_failed_writes_of_long_ago_are_over_once_samples_come() -> None:
+    failed = Reply(200, WRITES + b"3\n")
+    assert (await written(12, failed)).reason == "HistoryThere"
+    assert (await written(70, failed, "1m")).reason == "HistoryThere"
+    assert (await written(80, failed, "1m")).reason == "VolumeFull"
+
+
+async def test_a_prometheus_that_does_not_show_its_page_is_unknown() -> None:
+    for page in ("can't be connected to", Reply(503, b"")):
+        answer = await written(20, page)
+        assert (answer.outcome, answer.reason) == (Outcome.UNKNOWN, "PrometheusNotAnswering")
+
+
+# Configuration
+
+
+@pytest.mark.parametrize(
+    ("loaded", "outcome", "reason"),
+    [
+        (True, Outcome.PASSED, "ConfigurationLoaded"),
+        (False, Outcome.FAILED, "ConfigurationRefused"),
+        (None, Outcome.UNKNOWN, "PrometheusNotAnswering"),
+        ("true", Outcome.UNKNOWN, "PrometheusNotAnswering"),
+        (0, Outcome.UNKNOWN, "PrometheusNotAnswering"),
+    ],
+)
+async def test_prometheus_says_whether_it_took_its_configuration(loaded: object, outcome: Outcome, reason: str) -> None:
+    pods = Pods(lambda *_: data(reloadConfigSuccess=loaded))
+    answer = await configuration_loaded.check(subject(), pods)
+    assert (answer.check, answer.outcome, answer.reason) == ("ConfigurationLoaded", outcome, reason)
+    assert ("ConfigMap shop-prometheus" in answer.message) == (outcome is Outcome.FAILED)
+    assert pods.asked == [("prom-1", 9090, "/api/v1/status/runtimeinfo?")]
+
+
+async def test_a_prometheus_that_does_not_answer_has_no_known_configuration() -> None:
+    answer = await configuration_loaded.check(subject(), Pods(lambda *_: "can't be connected to"))
+    assert (answer.outcome, answer.reason) == (Outcome.UNKNOWN, "PrometheusNotAnswering")
+    answer = await configuration_loaded.check(subject(*part("service")), Pods(lambda *_: "never"))
+    assert (answer.outcome, answer.reason) == (Outcome.UNKNOWN, "PrometheusNotReady")
 
 
 async def test_without_metrics_of_itself() -> None:

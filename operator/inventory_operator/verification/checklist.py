@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from inventory_operator.verification import (
+    alerts_delivered,
     business_metrics,
+    configuration_loaded,
     container_metrics,
     dashboards_live,
     grafana_connected,
@@ -96,6 +98,7 @@ async def _dashboards_live(of: Round) -> Answer:
 CHECKS = (
     Check(metrics_exposed.CHECK, ("service",), 0, lambda of: metrics_exposed.check(of.subject, of.ask)),
     Check(service_scraped.CHECK, ("service", "prometheus"), 0, _service_scraped),
+    Check(configuration_loaded.CHECK, ("prometheus",), 0, lambda of: configuration_loaded.check(of.subject, of.ask)),
     # These two know by themselves what of theirs is due.
     Check(grafana_connected.CHECK, ("grafana", "prometheus"), 0, _grafana_connected, password=True),
     Check(dashboards_live.CHECK, ("service", "prometheus", "alertmanager", "grafana"), 0, _dashboards_live),
@@ -114,7 +117,13 @@ CHECKS = (
     Check(
         history_stored.CHECK,
         ("prometheus",),
-        _SELDOM,
+        0,
         lambda of: history_stored.check(of.subject, of.ask, of.memory.history, of.now),
+    ),
+    Check(
+        alerts_delivered.CHECK,
+        ("alertmanager", "prometheus"),
+        0,
+        lambda of: alerts_delivered.check(of.subject, of.ask, of.now),
     ),
 )

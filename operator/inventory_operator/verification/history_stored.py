@@ -1,11 +1,13 @@
-"""The check HistoryStored: Prometheus has samples from before its last restart, and room for its retention."""
+"""The check HistoryStored: Prometheus stores samples, has those from before its last restart, and room for all."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from inventory_operator.api.quantities import duration_seconds
 from inventory_operator.kube.pods import is_ready
 from inventory_operator.verification import prometheus
 from inventory_operator.verification.answer import Answer, Outcome
@@ -22,6 +24,18 @@ CHECK = "HistoryStored"
 _OLDEST, _STARTED = "prometheus_tsdb_lowest_timestamp_seconds", "process_start_time_seconds"
 _BLOCKS, _WAL = "prometheus_tsdb_storage_blocks_bytes", "prometheus_tsdb_wal_storage_size_bytes"
 _SECONDS, _BYTES = "prometheus_tsdb_retention_limit_seconds", "prometheus_tsdb_retention_limit_bytes"
+#: The name of ours for the seconds since Prometheus stored the last sample of itself.
+_AGE = "age"
+#: Scrape intervals, and seconds besides, after which the next sample is late.
+_LATE, _SCRAPE_SECONDS = 1.2, 1.0
+#: From tsdb/wlog/wlog.go: writes to the write-ahead log that failed, without which no sample is stored.
+_FAILED_WRITES = re.compile(
+    rb"^prometheus_tsdb_wal_writes_failed_total (\d{1,15}(?:\.\d{1,15})?(?:e\+\d{1,2})?)$", re.MULTILINE
+)
+_FULL = (
+    "Prometheus stores nothing any more, for it can't write to its volume: mostly that is full, its log says it; raise "
+    "spec.prometheus.storage.size"
+)
 #: Until then a Prometheus that was never restarted may have nothing old to show.
 YOUNG_SECONDS = 600.0
 _YOUNG = "Prometheus was started for the first time a moment ago"
@@ -53,8 +67,14 @@ async def check(subject: Subject, ask: Ask, history: History, now: str) -> Answe
     """Compare the oldest sample with the start of the process. `now` is RFC 3339."""
     try:
         found = await _own(subject, ask)
+        if found.get(_AGE, float("inf")) > _late_seconds(subject) and await _fails_to_write(subject, ask):
+            return Answer(CHECK, Outcome.FAILED, "VolumeFull", _FULL)
     except NoAnswerError as error:
         return error.answer(CHECK)
+    return _judged(subject, found, history, now)
+
+
+def _judged(subject: Subject, found: dict[str, float], history: History, now: str) -> Answer:
     if not {_OLDEST, _STARTED} <= found.keys():
         return _without_metrics(subject, now)
     seconds, oldest, started = datetime.fromisoformat(now).timestamp(), found[_OLDEST], found[_STARTED]
@@ -84,8 +104,21 @@ async def _own(subject: Subject, ask: Ask) -> dict[str, float]:
     """Return Prometheus' metrics about itself, by their names."""
     names = (_OLDEST, _STARTED, _BLOCKS, _WAL, _SECONDS, _BYTES)
     wanted = f'{{__name__=~"{"|".join(names)}", job="prometheus"}}'
-    series = await prometheus.query(subject, ask, wanted, 2 * len(names))
-    return {labels.get("__name__", ""): value for labels, value in series}
+    # A label of its own: `or` does not look at names, and drops what has the same labels.
+    age = f'label_replace(time() - timestamp(up{{job="prometheus"}}), "of", "{_AGE}", "", "")'
+    series = await prometheus.query(subject, ask, f"{wanted} or {age}", 2 * len(names))
+    return {labels.get("of") or labels.get("__name__", ""): value for labels, value in series}
+
+
+def _late_seconds(subject: Subject) -> float:
+    return _LATE * duration_seconds(subject.spec.prometheus.scrape_interval) + _SCRAPE_SECONDS
+
+
+async def _fails_to_write(subject: Subject, ask: Ask) -> bool:
+    """Tell whether Prometheus failed to write what it scraped: what it can't store can't be queried, only read."""
+    page = await prometheus.metrics(subject, ask)
+    found = _FAILED_WRITES.search(page)
+    return found is not None and float(found[1]) > 0
 
 
 def _claims(subject: Subject) -> list[Object]:

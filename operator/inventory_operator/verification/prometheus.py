@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -13,10 +14,12 @@ from inventory_operator.verification.ask import UnansweredError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from inventory_operator.verification.ask import Ask
+    from inventory_operator.verification.ask import Ask, Reply
     from inventory_operator.verification.subject import Subject
 
 Object = dict[str, Any]
+#: The samples of a series, the oldest first: seconds since 1970, and the value.
+Samples = list[tuple[float, float]]
 PORT = 9090
 #: Prometheus' own limit for a query, in seconds: it gives up before we do.
 QUERY_SECONDS = 1.5
@@ -39,17 +42,7 @@ async def read(subject: Subject, ask: Ask, path: str, **parameters: str) -> Obje
 
     https://prometheus.io/docs/prometheus/latest/querying/api/
     """
-    pods = [pod for pod in subject.pods("prometheus") if is_ready(pod)]
-    if not pods:
-        raise NoAnswerError("PrometheusNotReady", "no pod of Prometheus is ready: see PrometheusAvailable")
-    name = f"pod {pods[0]['metadata']['name']}"
-    try:
-        reply = await ask(pods[0], PORT, f"/api/v1/{path}?{urlencode(parameters)}")
-    except UnansweredError as error:
-        raise NoAnswerError("PrometheusNotAnswering", f"{name} {error} at port {PORT}: read its log") from None
-    if reply.status != OK:
-        words = f"{name} answers /api/v1/{path} with {reply.status}, expected {OK}: read its log"
-        raise NoAnswerError("PrometheusNotAnswering", words)
+    name, reply = await _answer(subject, ask, f"/api/v1/{path}", f"?{urlencode(parameters)}")
     if reply.cut:
         raise NoAnswerError("PrometheusNotAnswering", f"{name} answers /api/v1/{path} with too much to be read")
     data = reply.json_object().get("data")
@@ -58,10 +51,45 @@ async def read(subject: Subject, ask: Ask, path: str, **parameters: str) -> Obje
     return data
 
 
+async def metrics(subject: Subject, ask: Ask) -> bytes:
+    """Return the page of Prometheus' own metrics, as far as it is read; NoAnswerError where there is none."""
+    return (await _answer(subject, ask, "/metrics"))[1].body
+
+
+async def _answer(subject: Subject, ask: Ask, path: str, query: str = "") -> tuple[str, Reply]:
+    """Return who answered, and a good answer."""
+    pods = [pod for pod in subject.pods("prometheus") if is_ready(pod)]
+    if not pods:
+        raise NoAnswerError("PrometheusNotReady", "no pod of Prometheus is ready: see PrometheusAvailable")
+    name = f"pod {pods[0]['metadata']['name']}"
+    try:
+        reply = await ask(pods[0], PORT, f"{path}{query}")
+    except UnansweredError as error:
+        raise NoAnswerError("PrometheusNotAnswering", f"{name} {error} at port {PORT}: read its log") from None
+    if reply.status != OK:
+        words = f"{name} answers {path} with {reply.status}, expected {OK}: read its log"
+        raise NoAnswerError("PrometheusNotAnswering", words)
+    return name, reply
+
+
 async def query(subject: Subject, ask: Ask, expression: str, limit: int) -> list[tuple[dict[str, str], float]]:
     """Return the labels and the values of an instant query's series; of more than `limit` the first."""
     data = await read(subject, ask, "query", query=expression, limit=str(limit), timeout=str(QUERY_SECONDS))
     return list(_series(data.get("result")))[:limit]
+
+
+async def samples(subject: Subject, ask: Ask, selector: str) -> list[tuple[dict[str, str], Samples]]:
+    """Return the labels and the samples of the series that a range selector, or a subquery, selects."""
+    data = await read(subject, ask, "query", query=selector, timeout=str(QUERY_SECONDS))
+    found = [(texts(one.get("metric")), one.get("values")) for one in objects(data.get("result"))]
+    return [(labels, list(_samples(values))) for labels, values in found]
+
+
+def _samples(values: object) -> Iterator[tuple[float, float]]:
+    for one in values if isinstance(values, list) else ():
+        if isinstance(one, list) and len(one) > 1:
+            with contextlib.suppress(ValueError):
+                yield float(str(one[0])), float(str(one[1]))
 
 
 def _series(result: object) -> Iterator[tuple[dict[str, str], float]]:

@@ -16,6 +16,8 @@ REASONS = frozenset(
         "DashboardUnreadable",
         *("StockAgrees", "StockMissing", "StockDiffers", "NoProducts"),
         *("SeriesThere", "SeriesMissing", "KubeletNotScraped", "Disabled", "NotPermitted"),
-        *("HistoryThere", "HistoryLost", "VolumeTooSmall", "NoOwnMetrics", "TooYoung"),
+        *("HistoryThere", "HistoryLost", "VolumeFull", "VolumeTooSmall", "NoOwnMetrics", "TooYoung"),
+        *("ConfigurationLoaded", "ConfigurationRefused"),
+        *("NotificationsSent", "NotificationsFailing", "NothingSent", "NoReceivers", "AlertmanagerNotScraped"),
     }
 )
