@@ -68,6 +68,8 @@ class Command(Generic[R]):
     def run(self) -> int:
         """Measure, print, and write it down when asked; return the exit code."""
         words = self._parser().parse_args()
+        # In the images all modules are compiled. Without that each start of a program would measure the compiler, too.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         try:
             result = self.measure(words)
         except ClusterError as error:

@@ -49,7 +49,7 @@ async def following(follower: Follower) -> AsyncIterator[asyncio.Task[None]]:
 
 
 class FakeApi:
-    """Serves collections of some kinds; heeds `fieldSelector=metadata.name=`, and a namespace in the path."""
+    """Serves objects of some kinds and their collections; heeds a namespace in the path."""
 
     def __init__(self) -> None:
         self.version = 10
@@ -62,6 +62,8 @@ class FakeApi:
         self.refusals: list[tuple[int, str]] = []
         #: The query of each request, with the header Accept under "accept".
         self.requests: list[dict[str, str]] = []
+        #: The names of objects that were asked for one by one.
+        self.read: list[str] = []
         #: The values of the header Authorization that are accepted; None accepts all.
         self.credentials: set[str] | None = None
         #: Whether the CRD of stacks is there, and whether the discovery of kinds says so.
@@ -137,16 +139,32 @@ class FakeApi:
         self.installed = self.discovered = True
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        if not request.path.endswith(tuple(_PLURALS.values())):
+        *_, plural, name = request.path.split("/")
+        if plural in _PLURALS.values():
+            self.read.append(name)
+            return self._trouble(request) or self._get(request)
+        if name not in _PLURALS.values():
             return self._discovery(request.path)
         self.requests.append({**request.query, "accept": request.headers["Accept"], "path": request.path})
+        if trouble := self._trouble(request):
+            return trouble
+        return await self._watch(request) if "watch" in request.query else self._list(request)
+
+    def _trouble(self, request: web.Request) -> web.Response | None:
+        """Return what is answered instead of what was asked for."""
         if self.credentials is not None and request.headers.get("Authorization") not in self.credentials:
             return _refusal(401, "Unauthorized")
         if self.refusals:
             return _refusal(*self.refusals.pop(0))
         if not self.installed and request.path.endswith(PLURAL):
             return _refusal(404, "404 page not found")
-        return await self._watch(request) if "watch" in request.query else self._list(request)
+        return None
+
+    def _get(self, request: web.Request) -> web.Response:
+        *_, namespace, plural, name = request.path.split("/")
+        kind = next(kind for kind, plural_ in _PLURALS.items() if plural_ == plural)
+        found = self.objects.get((kind, namespace, name))
+        return web.json_response(found) if found else _refusal(404, f'{plural} "{name}" not found')
 
     def _discovery(self, path: str) -> web.Response:
         """Answer what kopf asks when it starts: which kinds there are."""
@@ -213,10 +231,7 @@ def _matches(request: web.Request, obj: Object) -> bool:
     parts = request.path.split("/")
     if parts[-1] != _PLURALS[obj["kind"]]:
         return False
-    if "namespaces" in parts and parts[-2] != obj["metadata"]["namespace"]:
-        return False
-    name = request.query.get("fieldSelector", "").removeprefix("metadata.name=")
-    return not name or name == obj["metadata"]["name"]
+    return "namespaces" not in parts or bool(parts[-2] == obj["metadata"]["namespace"])
 
 
 def _line(event: str, obj: Object) -> bytes:

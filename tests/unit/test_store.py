@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from inventory_operator.api.metadata import KIND, STACK_LABEL, STACK_NAMESPACE_LABEL, Key
+from inventory_operator.api.metadata import APPLIED_ANNOTATION, KIND, STACK_LABEL, STACK_NAMESPACE_LABEL, Key
 from inventory_operator.cache.store import FOR_EACH_STACK, WITHOUT_STACKS, Store
 from inventory_operator.kube.kinds import CHILDREN, CONFIG_MAPS, STACKS
 
@@ -222,3 +222,73 @@ def test_what_goes_and_comes_again_counts_once(store) -> None:
     for n in range(2):
         store.observe(config_map(n, version=100, size=WITHOUT_STACKS.bytes // 3))
     assert kept(store) == 2
+
+
+def created(version: int, digest: str = "d1") -> Object:
+    made = child(version)
+    made["metadata"]["annotations"] = {APPLIED_ANNOTATION: digest}
+    return made
+
+
+def test_nobody_is_told_of_a_child_that_the_pass_creates_itself(store, changed) -> None:
+    with store.expecting(created(0)):
+        store.observe(created(5))  # the watch is faster than the answer
+        assert store.answered(created(5)).version == 5
+    assert changed == []
+    store.observe(created(5))
+    assert changed == [], "known by then"
+
+
+@pytest.mark.parametrize(
+    "news",
+    [created(6, "d2"), created(6)],
+    ids=["somebody else's of that name", "a change of it"],
+)
+def test_all_else_that_is_seen_of_it_meanwhile_is_told(store, changed, news) -> None:
+    with store.expecting(created(0)):
+        if news == created(6):
+            store.observe(created(5))
+        store.observe(news)
+    assert changed == [SHOP]
+
+
+def test_a_child_that_goes_while_it_is_created_is_told(store, changed) -> None:
+    with store.expecting(created(0)):
+        store.observe(created(5))
+        store.observe(created(6), gone=True)
+    assert changed == [SHOP]
+
+
+def test_once_the_request_has_ended_a_child_is_told_as_always(store, changed) -> None:
+    with pytest.raises(TimeoutError), store.expecting(created(0)):
+        raise TimeoutError
+    store.observe(created(5))
+    assert changed == [SHOP]
+
+
+def test_nobody_is_told_of_a_status_that_the_pass_writes_itself(store, changed) -> None:
+    store.observe(stack(5))
+    status = {"conditions": [{"type": "Ready", "status": "False"}]}
+    with store.expecting(stack(0) | {"status": status}):
+        store.observe(stack(6) | {"status": status})
+    assert changed == [SHOP], "only of the stack"
+    assert store.stacks[SHOP]["status"] == status
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"status": {"conditions": []}}, {"spec": {"paused": True}}, {}],
+    ids=["another status", "another spec", "none"],
+)
+def test_all_else_that_is_seen_of_a_stack_meanwhile_is_told(store, changed, more) -> None:
+    store.observe(stack(5))
+    written = {"status": {"conditions": [{"type": "Ready", "status": "False"}]}}
+    with store.expecting(stack(0) | written):
+        store.observe(stack(6) | (written if "spec" in more else {}) | more)
+    assert changed == [SHOP, SHOP]
+
+
+def test_an_answer_that_came_late_is_returned_as_it_is_and_not_kept(store) -> None:
+    store.observe(created(7, "d2"))
+    assert store.answered(created(6)).version == 6
+    assert store.of(SHOP)["Service", "web"].version == 7

@@ -65,11 +65,38 @@ async def test_only_a_change_of_the_data_is_told_and_to_every_stack_that_wants_i
     secret(api, "x")
     await watcher.want(SHOP, {PG})
     await watcher.want(OTHER, {PG})
-    assert len(api.asked(watch=False)) == 1, "one watch for both"
+    assert api.read == ["pg"], "read once for both"
     api.put("pg", kind="Secret", data={"url": "x"}, metadata={"labels": {"new": "label"}})
     secret(api, "y")
     await until(lambda: changed)
     assert sorted(changed) == [OTHER, SHOP]
+    assert watcher.data("Secret", "ns", "pg") == {"url": "y"}
+
+
+async def test_the_names_of_a_namespace_have_one_watch_for_each_kind_and_others_are_not_read(
+    api, watcher, changed
+) -> None:
+    names = {"a", "b", "c"}
+    for name in names:
+        api.put(name, data={"k": "x"})
+    await watcher.want(SHOP, {("ConfigMap", name) for name in names} | {PG})
+    await until(lambda: api.watching == 2)
+    api.put("other", data={"k": "x"})
+    api.put("a", data={"k": "y"})
+    await until(lambda: changed)
+    assert sorted(api.read) == ["a", "a", "b", "c", "pg"]
+    assert watcher.data("ConfigMap", "ns", "other") is None
+    lists = api.asked(watch=False)
+    assert [query["limit"] for query in lists] == ["1", "1"], "however many there are"
+
+
+async def test_what_can_not_be_read_for_a_moment_is_read_again(api, watcher, changed) -> None:
+    secret(api, "x")
+    await watcher.want(SHOP, {PG})
+    await until(lambda: api.watching)
+    api.refusals += [(500, "etcdserver: request timed out"), (429, "please try again later")]
+    secret(api, "y")
+    await until(lambda: changed)
     assert watcher.data("Secret", "ns", "pg") == {"url": "y"}
 
 
@@ -175,8 +202,8 @@ async def test_a_watch_that_ends_by_a_defect_is_told(api) -> None:
 async def test_what_the_api_server_refuses_to_show_is_named_before_it_answers(api, watcher) -> None:
     api.credentials = set()
     waiting = asyncio.create_task(watcher.want(SHOP, {PG}))
-    await until(lambda: watcher._references and next(iter(watcher._references.values())).state.error)
-    next(iter(watcher._references.values())).state.broken_at -= 60
+    await until(lambda: watcher._namespaces and watcher._namespaces["Secret", "ns"].state.error)
+    watcher._namespaces["Secret", "ns"].state.broken_at -= 60
     with pytest.raises(TimeoutError, match="Secret pg can't be read: 401 : Unauthorized"):
         await waiting
     secret(api, "x")

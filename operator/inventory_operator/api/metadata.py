@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 GROUP = "inventorystack.dev"
@@ -87,6 +88,7 @@ class Names:
     kubelet_binding: str
 
 
+@lru_cache(maxsize=256)
 def names(stack: Stack) -> Names:
     """Return the names of the children of `stack`."""
     digest = hashlib.sha256(f"{stack.namespace}/{stack.name}".encode()).hexdigest()[:8]

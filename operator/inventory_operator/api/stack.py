@@ -115,9 +115,12 @@ def _schema() -> Mapping[str, Any]:
     return Spec.model_json_schema()
 
 
+_NAME = TypeAdapter(StackName)
+
+
 def _name_problems(stack: Mapping[str, Any]) -> Iterator[Problem]:
     try:
-        TypeAdapter(StackName).validate_python(stack.get("metadata", {}).get("name"))
+        _NAME.validate_python(stack.get("metadata", {}).get("name"))
     except ValidationError as error:
         yield Problem("metadata.name", error.errors()[0]["msg"])
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -56,10 +57,14 @@ class Timing:
     #: How often to look for a kind that may come; costs one small request.
     look_again: float = 15.0
 
+    def pause(self, failures: int) -> float:
+        """Return how long to wait after so many tries that failed, one or more."""
+        return min(self.retry * 2.0 ** min(failures - 1, 16), self.retry_limit) * random.uniform(0.6, 1.0)  # noqa: S311
+
 
 @dataclass(slots=True)
 class Informer:
-    """Follows the objects of one kind that match `selector` (labelSelector, fieldSelector), for ever."""
+    """Follows the objects of one kind that match `selector` (labelSelector), for ever."""
 
     cluster: Cluster
     resource: Resource
@@ -67,6 +72,8 @@ class Informer:
     sink: Sink
     selector: dict[str, str]
     timing: Timing = field(default_factory=Timing)
+    #: Whether only changes are told: then each list is told as an empty one, and nothing is read for it.
+    changes_only: bool = False
     #: Bounds how many informers list at the same time, and so the memory that pages take.
     lists: asyncio.Semaphore = field(default_factory=asyncio.Semaphore)
     #: Called when an optional kind comes or goes.
@@ -82,8 +89,7 @@ class Informer:
     _heard: bool = False
 
     def __post_init__(self) -> None:
-        where = {"namespace": self.namespace or "", "name": self.selector.get("fieldSelector", "").rpartition("=")[2]}
-        self.state = WatchState(self.resource.kind, {key: value for key, value in where.items() if value})
+        self.state = WatchState(self.resource.kind, {"namespace": self.namespace} if self.namespace else {})
 
     async def follow(self) -> None:
         """List and watch until cancelled; an error that is not the API server's or the network's ends it."""
@@ -107,15 +113,22 @@ class Informer:
     async def _list(self) -> None:
         uids: set[str] = set()
         version = 0
-        async with self.lists:
-            async for objects, of_list in self.cluster.pages(self.resource, self.namespace, **self.selector):
+        # The first page has the version of the whole list: all that is needed to see what changes from then on.
+        least = {"limit": "1"} if self.changes_only else {}
+        async with (
+            self.lists,
+            aclosing(self.cluster.pages(self.resource, self.namespace, **self.selector, **least)) as pages,
+        ):
+            async for objects, of_list in pages:
                 version = of_list
                 self.state.heard()
+                if self.changes_only:
+                    break
                 for obj in objects:
                     uids.add(obj["metadata"]["uid"])
                     self.sink.observe(obj)
-        self.sink.listed(self.resource, uids, version)
         self._version = str(version)
+        self.sink.listed(self.resource, uids, version)
         self._now_served(served=True)
 
     async def _watch(self) -> None:
@@ -167,7 +180,5 @@ class Informer:
 
     def _pause(self) -> float:
         if self.synced.is_set() and not self.served and not self.state.error:
-            pause = self.timing.look_again
-        else:
-            pause = min(self.timing.retry * 2 ** min(self._failures - 1, 16), self.timing.retry_limit)
-        return pause * random.uniform(0.6, 1.0)  # noqa: S311
+            return self.timing.look_again * random.uniform(0.6, 1.0)  # noqa: S311
+        return self.timing.pause(self._failures)

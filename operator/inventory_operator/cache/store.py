@@ -6,6 +6,7 @@ Fed by watch events, lists and answers to writes through the same two verbs.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,11 @@ import orjson
 
 from inventory_operator.api.metadata import KIND, STACK_LABEL, STACK_NAMESPACE_LABEL, USER_FILE
 from inventory_operator.cache.limits import NamespaceLimits, Usage
-from inventory_operator.kube.field_ownership import file_digests, owned_fields
+from inventory_operator.kube.field_ownership import applied_before, file_digests, owned_fields
 from inventory_operator.kube.kinds import of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
     from inventory_operator.api.metadata import Key
@@ -65,6 +66,8 @@ class Store:
         self._limits = NamespaceLimits("labelled objects", self._allowed)
         #: By kind the namespaces of which not all is kept.
         self._refused: dict[str, set[str]] = {}
+        #: What is being written, by stack, kind and name.
+        self._expected: dict[tuple[Key, ChildId], Object] = {}
 
     def observe(self, obj: Object, *, gone: bool = False) -> None:
         """Take in one object as a watch, a list or the answer to a write shows it; older news is dropped."""
@@ -72,6 +75,26 @@ class Store:
             self._observe_stack(obj, gone=gone)
         elif STACK_LABEL in obj["metadata"].get("labels", {}):
             self._observe_child(obj, gone=gone)
+
+    def answered(self, obj: Object) -> Child:
+        """Take in the answer to a write, and return it as it is kept."""
+        self.observe(obj)
+        kept = self.of(_key(obj)).get(_child_id(obj))
+        return kept if kept and kept.version == version(obj) else Child.seen(obj)
+
+    @contextmanager
+    def expecting(self, obj: Object) -> Iterator[None]:
+        """Do not call `changed` for exactly what the pass under way writes: a new child, or the status of its stack.
+
+        It takes in the answer by itself, and the watch may show the same before. `obj` is what is sent, a child with
+        its digest (with_applied_hash). Of all else that is seen meanwhile `changed` is told as always.
+        """
+        of_what = _key(obj), _child_id(obj)
+        self._expected[of_what] = obj
+        try:
+            yield
+        finally:
+            del self._expected[of_what]
 
     def listed(self, resource: Resource, uids: AbstractSet[str], list_version: int) -> None:
         """Take in that a list of one kind is complete: known objects that it lacks are gone, unless they are newer."""
@@ -93,23 +116,23 @@ class Store:
         return self.children.get(key, {})
 
     def _observe_stack(self, obj: Object, *, gone: bool) -> None:
-        key = (obj["metadata"]["namespace"], obj["metadata"]["name"])
+        key = _key(obj)
         known = self.stacks.get(key)
         if known and _stale(known, obj, gone=gone):
             return
         self._stacks_in[key[0]] += (not gone) - (known is not None)
+        expected = self._expected.get((key, _child_id(obj)))
         if gone:
             self.stacks.pop(key, None)
         else:
             self.stacks[key] = _without_managed_fields(obj)
+            if known and expected and _with_status(known, expected) == _with_status(self.stacks[key], obj):
+                return
         self.changed(key)
 
     def _observe_child(self, obj: Object, *, gone: bool) -> None:
-        metadata = obj["metadata"]
-        labels = metadata["labels"]
-        key = (metadata.get("namespace") or labels.get(STACK_NAMESPACE_LABEL, ""), labels[STACK_LABEL])
+        key, child_id = _key(obj), _child_id(obj)
         box = self.children.setdefault(key, {})
-        child_id = (obj["kind"], metadata["name"])
         known = box.get(child_id)
         if known and _stale(known.obj, obj, gone=gone):
             return
@@ -122,6 +145,9 @@ class Store:
                 self._limits.release(key[0], known.size)
         if not box:
             del self.children[key]
+        expected = self._expected.get((key, child_id))
+        if child and not known and expected and applied_before(obj, expected):
+            return
         if child or gone or known:
             self.changed(key)
 
@@ -147,6 +173,19 @@ def version(obj: Object) -> int:
     return int(obj["metadata"]["resourceVersion"])
 
 
+def _key(obj: Object) -> Key:
+    """Return namespace and name of the stack that an object is, or carries the label of."""
+    metadata = obj["metadata"]
+    if obj["kind"] == KIND:
+        return metadata["namespace"], metadata["name"]
+    labels = metadata["labels"]
+    return metadata.get("namespace") or labels.get(STACK_NAMESPACE_LABEL, ""), labels[STACK_LABEL]
+
+
+def _child_id(obj: Object) -> ChildId:
+    return obj["kind"], obj["metadata"]["name"]
+
+
 def _stale(known: Object, seen: Object, *, gone: bool) -> bool:
     """Return whether `seen` is no news beside `known`: known already, a late event, the deletion of a predecessor."""
     if gone:
@@ -156,6 +195,12 @@ def _stale(known: Object, seen: Object, *, gone: bool) -> bool:
 
 def _without_managed_fields(obj: Object) -> Object:
     return {**obj, "metadata": {key: value for key, value in obj["metadata"].items() if key != "managedFields"}}
+
+
+def _with_status(stack: Object, of: Object) -> Object:
+    """Return a stack with the status of another one, and without what every write changes."""
+    metadata = {name: value for name, value in stack["metadata"].items() if name != "resourceVersion"}
+    return {**stack, "metadata": metadata, "status": of.get("status")}
 
 
 def _kept(obj: Object) -> Object:

@@ -138,10 +138,15 @@ class Applier:
         return await self.guard(key, Write(target, component, "DeleteFailed", lambda text: f"{words}: {text}"), send)
 
     async def _each(self, stack: Stack, manifests: Iterable[Object]) -> list[Blocker]:
-        return await together(self._guarded(stack, manifest) for manifest in manifests)
+        written: list[str] = []
+        blockers = await together(self._guarded(stack, manifest, written) for manifest in manifests)
+        if written:
+            # A line for each would cost as much as a third of the requests.
+            log.info("applied", children=written)
+        return blockers
 
-    async def _guarded(self, stack: Stack, manifest: Object) -> Blocker | None:
-        """Apply one child; what refuses it is reported and hides no other."""
+    async def _guarded(self, stack: Stack, manifest: Object, written: list[str]) -> Blocker | None:
+        """Apply one child, and note it if that took a write; what refuses it is reported and hides no other."""
         component = manifest["metadata"]["labels"][COMPONENT_LABEL]
         target = object_id(manifest)
         child = " ".join(target)
@@ -153,7 +158,8 @@ class Applier:
             return f"{child}: {with_spec_paths(text, section_of(component))}"
 
         async def send(state: ApplyState) -> None:
-            await self._apply_object(stack, manifest, state)
+            if await self._apply_object(stack, manifest, state):
+                written.append("/".join(target))
 
         try:
             return await self.guard(
@@ -162,31 +168,30 @@ class Applier:
         except NotOursError as error:
             return Blocker(target, component, error.reason, f"{child} {error}", error.turn, LOOK_AGAIN_SECONDS)
 
-    async def _apply_object(self, stack: Stack, manifest: Object, apply_state: ApplyState) -> None:
+    async def _apply_object(self, stack: Stack, manifest: Object, apply_state: ApplyState) -> bool:
+        """Make one child what it should be; return whether that took a write."""
         known = self.store.of((stack.namespace, stack.name)).get(object_id(manifest))
         values, manifest = split_values(manifest)
         manifest = field_ownership.with_applied_hash(manifest)
         try:
             if known or apply_state.hidden:
-                await self._apply_to(known, stack, manifest, values, apply_state)
-            else:
-                await self._create(manifest, values, apply_state)
+                return await self._apply_to(known, stack, manifest, values, apply_state)
+            return await self._create(manifest, values, apply_state)
         except ApiError as error:
             if not error.of_another:
                 raise
             # It came, went or changed between what was seen and the write, or the watches don't show it.
             apply_state.hidden = True
-            await self._apply_to(None, stack, manifest, values, apply_state)
+            return await self._apply_to(None, stack, manifest, values, apply_state)
 
     async def _apply_to(
         self, known: Child | None, stack: Stack, manifest: Object, values: Object | None, apply_state: ApplyState
-    ) -> None:
+    ) -> bool:
         live = known or await self._look(manifest)
         if live is None:
-            await self._create(manifest, values, apply_state)
-            return
+            return await self._create(manifest, values, apply_state)
         if apply_state.verified == (live.version, field_ownership.applied_hash(manifest)):
-            return
+            return False
         claimed = await claim(self.cluster, live, manifest, values, stack, apply_state=apply_state)
         apply_state.hidden = apply_state.hidden and not known
         live = claimed.child
@@ -197,8 +202,8 @@ class Applier:
         unmanaged = field_ownership.unmanaged_fields_patch(live.obj, manifest)
         if unchanged and not unmanaged:
             apply_state.verified = (live.version, field_ownership.applied_hash(manifest))
-        else:
-            await self._write(claimed, manifest, unmanaged, apply_state, unchanged=unchanged)
+            return False
+        return await self._write(claimed, manifest, unmanaged, apply_state, unchanged=unchanged)
 
     async def _look(self, manifest: Object) -> Child | None:
         """Ask for an object that the watches do not show: it may lack our labels."""
@@ -206,17 +211,18 @@ class Applier:
         found = await self.cluster.get(of(manifest), metadata["name"], metadata.get("namespace"))
         return Child.seen(found) if found else None
 
-    async def _create(self, manifest: Object, values: Object | None, apply_state: ApplyState) -> None:
+    async def _create(self, manifest: Object, values: Object | None, apply_state: ApplyState) -> bool:
         await apply_state.begin_round(field_ownership.applied_hash(manifest), partial(interference.deleted, manifest))
-        if values is None:
-            answer = await self.cluster.apply(pinned(manifest, ABSENT))
-        else:
-            answer = await self.cluster.create(manifest | {"data": values})
-        self._accepted(apply_state, manifest, answer)
+        with self.store.expecting(manifest):
+            if values is None:
+                answer = await self.cluster.apply(pinned(manifest, ABSENT))
+            else:
+                answer = await self.cluster.create(manifest | {"data": values})
+            return self._accepted(apply_state, manifest, answer)
 
     async def _write(
         self, claimed: Claimed, manifest: Object, unmanaged: Object | None, apply_state: ApplyState, *, unchanged: bool
-    ) -> None:
+    ) -> bool:
         applied_hash = field_ownership.applied_hash(manifest)
         look = partial(interference.changed, self.cluster, claimed.child, manifest)
         await apply_state.begin_round(applied_hash, look, state_of(claimed.child))
@@ -227,12 +233,11 @@ class Applier:
             apply_state.written = applied_hash
         if unmanaged:
             answer = await self.cluster.patch(manifest, pinned(unmanaged, {"uid": claimed.same["uid"]}))
-        self._accepted(apply_state, manifest, answer)
+        return self._accepted(apply_state, manifest, answer)
 
-    def _accepted(self, apply_state: ApplyState, manifest: Object, answer: Object) -> None:
-        written, applied_hash = Child.seen(answer), field_ownership.applied_hash(manifest)
+    def _accepted(self, apply_state: ApplyState, manifest: Object, answer: Object) -> bool:
+        written, applied_hash = self.store.answered(answer), field_ownership.applied_hash(manifest)
         apply_state.applied = (applied_hash, written.owned, written.files)
         apply_state.verified = (written.version, applied_hash)
         apply_state.hidden = False
-        self.store.observe(answer)
-        log.info("applied", child="/".join(object_id(manifest)))
+        return True

@@ -39,11 +39,13 @@ class PodAnnotations:
         A mounted ConfigMap reaches the pod up to 90 s late; any change of the pod makes the kubelet look now. Return a
         Blocker for each pod that can't be told.
         """
-        maps = [manifest for manifest in applied if manifest["kind"] == "ConfigMap"]
-        digests = {manifest["metadata"]["labels"][COMPONENT_LABEL]: config_digest(manifest) for manifest in maps}
         key = (stack.namespace, stack.name)
         pods = [child for (kind, _), child in self.store.of(key).items() if kind == "Pod" and is_working(child.obj)]
         self.guard.retain(key, "Pod", {pod.obj["metadata"]["name"] for pod in pods})
+        if not pods:
+            return []
+        maps = [manifest for manifest in applied if manifest["kind"] == "ConfigMap"]
+        digests = {manifest["metadata"]["labels"][COMPONENT_LABEL]: config_digest(manifest) for manifest in maps}
         wanted = [(pod, digests.get(pod.obj["metadata"]["labels"].get(COMPONENT_LABEL, ""))) for pod in pods]
         late = [(pod, digest) for pod, digest in wanted if digest and _config_of(pod.obj) != digest]
         return await together(self._tell(key, pod, digest) for pod, digest in late)

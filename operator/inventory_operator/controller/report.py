@@ -109,14 +109,15 @@ class Reporter:
     async def _write(self, scope: Scope, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         body = {"apiVersion": meta.API_VERSION, "kind": meta.KIND, "status": new}
         body["metadata"] = {"name": scope.stack.name, "namespace": scope.stack.namespace}
-        try:
-            answer = await self.cluster.apply(body, manager=meta.STATUS_FIELD_MANAGER, subresource="status")
-        except ApiError as error:
-            if error.not_found:
-                # The stack was deleted meanwhile; its watch shows that, too.
-                return
-            raise
-        self.store.observe(answer)
+        with self.store.expecting(body):
+            try:
+                answer = await self.cluster.apply(body, manager=meta.STATUS_FIELD_MANAGER, subresource="status")
+            except ApiError as error:
+                if error.not_found:
+                    # The stack was deleted meanwhile; its watch shows that, too.
+                    return
+                raise
+            self.store.observe(answer)
         for condition in conditions.transitions(old, new, _conflicts(scope)):
             log.info("condition changed", **{k: condition[k] for k in ("type", "status", "reason", "message")})
             await events.post(self.cluster, self.settings.identity, scope.raw, condition, scope.now)

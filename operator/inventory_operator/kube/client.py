@@ -182,7 +182,7 @@ class Cluster:
 
         A list without a resource version, because with "0" the API server ignores the limit.
         """
-        query["limit"] = str(resource.page_size)
+        query = {"limit": str(resource.page_size), **query}
         accept = METADATA_LIST if resource.metadata_only else JSON
         while True:
             try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -22,9 +23,13 @@ Object = dict[str, Any]
 #: By kind the fields in `spec` that a template leaves out under conditions, and that are not to change then: the number
 #: of pods belongs to whoever scales, and the class of a volume can't change.
 KEPT = {"Deployment": ("replicas",), "PersistentVolumeClaim": ("storageClassName",)}
+#: How managedFields are compressed: the fastest level, and tables of 32 KiB. zlib's own take 256 KiB, which the C
+#: library maps anew for each object (runtime/memory.py): that cost nine times as much as the compression.
+_LEVEL, _WINDOW_BITS, _MEMORY_LEVEL = 1, 12, 5
 #: What names the object, and what the API server never records as managed.
 _IDENTITY = frozenset({"apiVersion", "kind"})
 _METADATA_IDENTITY = frozenset({"name", "namespace", "uid"})
+_NOTHING_BELOW = {"."}
 
 
 def digest(manifest: Mapping[str, Any]) -> str:
@@ -51,12 +56,14 @@ def owned_fields(obj: Object) -> bytes:
         for entry in obj["metadata"].get("managedFields", ())
         if entry.get("manager") == FIELD_MANAGER and not entry.get("subresource")
     ]
-    # The fastest level: 5 KB become 0.6 in 20 us; of all that is kept of a child they would be half.
-    return zlib.compress(orjson.dumps(trees), level=1)
+    # 5 KB become 0.6 in 20 us; of all that is kept of a child they would be half.
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW_BITS, _MEMORY_LEVEL)
+    return packer.compress(orjson.dumps(trees)) + packer.flush()
 
 
+@lru_cache(maxsize=4)
 def owned_trees(owned: bytes) -> list[Any]:
-    """Return the trees that `owned_fields` returned."""
+    """Return the trees that `owned_fields` returned, not to be changed: of one object they are asked for repeatedly."""
     trees: list[Any] = orjson.loads(zlib.decompress(owned))
     return trees
 
@@ -107,29 +114,38 @@ def covers(trees: list[Any], value: Any) -> bool:
     The notation: `f:name` a field, `k:{...}` an item of a list by its keys, `v:...` a value of a set; an empty tree
     is an atomic value. https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
     """
-    nested = [tree for tree in trees if any(key != "." for key in tree)]
+    nested = [tree for tree in trees if tree and tree.keys() != _NOTHING_BELOW]
     if not nested:
         return bool(trees)
     if isinstance(value, dict):
-        return all(
-            covers([tree[f"f:{key}"] for tree in nested if f"f:{key}" in tree], item) for key, item in value.items()
-        )
-    if isinstance(value, list):
-        return all(covers([tree for _, tree in items_of(nested, item)], item) for item in value)
+        for key, item in value.items():
+            name = f"f:{key}"
+            below = [tree[name] for tree in nested if name in tree]
+            if not below or (isinstance(item, dict | list) and not covers(below, item)):
+                return False
+    elif isinstance(value, list):
+        items = _items(nested)
+        return all(covers([tree for _, tree in _matching(items, item)], item) for item in value)
     return True
 
 
 def items_of(trees: list[Any], item: Any) -> list[tuple[str, Any]]:
     """Return what FieldsV1 trees of a list have for one of its items: the key, and the tree below it."""
-    found = []
-    for tree in trees:
-        for key, subtree in tree.items():
-            notation, _, text = key.partition(":")
-            if (notation == "v" and orjson.loads(text) == item) or (
-                notation == "k" and isinstance(item, dict) and orjson.loads(text).items() <= item.items()
-            ):
-                found.append((key, subtree))
-    return found
+    return _matching(_items(trees), item)
+
+
+def _items(trees: list[Any]) -> list[tuple[str, Any, Any]]:
+    """Return the items that FieldsV1 trees of a list have: key, what that says of the item, and the tree below it."""
+    pairs = [(key, subtree) for tree in trees for key, subtree in tree.items() if key[:2] in {"k:", "v:"}]
+    return [(key, orjson.loads(key[2:]), subtree) for key, subtree in pairs]
+
+
+def _matching(items: list[tuple[str, Any, Any]], item: Any) -> list[tuple[str, Any]]:
+    return [
+        (key, subtree)
+        for key, said, subtree in items
+        if (said == item if key[0] == "v" else isinstance(item, dict) and said.items() <= item.items())
+    ]
 
 
 def unmanaged_fields_patch(live: Object, manifest: Object) -> Object | None:

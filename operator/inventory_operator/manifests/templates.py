@@ -36,6 +36,7 @@ _GLOBALS = (
 #: What JSON allows inside a string, and YAML folds or refuses.
 _NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")
 _HOLE = re.compile(r"__hole_(\d+)__")
+_JSON = json.JSONEncoder(ensure_ascii=False)
 
 
 class TemplateError(Exception):
@@ -142,7 +143,7 @@ def _leave_hole(context: Context, value: Any) -> str:
 
 @pass_context
 def _to_json(_context: Context, value: Any) -> str:
-    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(_plain(value), ensure_ascii=False))
+    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", _JSON.encode(_plain(value)))
 
 
 def _environment(finalize: Any) -> Environment:
@@ -183,13 +184,18 @@ def registry() -> tuple[Component, ...]:
     """
     root, manifests, texts = _root(), _environment(_leave_hole), _environment(_to_json)
 
+    def template(environment: Environment, file: Path) -> Template:
+        found = environment.get_template(file.relative_to(root).as_posix())
+        # Each rendering copies them, and jinja2's chain of two mappings is slow to copy.
+        found.globals = dict(found.globals)
+        return found
+
     def config(file: Path) -> ConfigFile:
-        templated = file.suffix == ".j2"
-        content = texts.get_template(file.relative_to(root).as_posix()) if templated else file.read_text("utf-8")
+        content = template(texts, file) if file.suffix == ".j2" else file.read_text("utf-8")
         return ConfigFile(file.name.removesuffix(".j2"), content, restarts=file.parent.name == "restart")
 
     def read(folder: Path) -> Component:
-        children = [manifests.get_template(f"{folder.name}/{file.name}") for file in sorted(folder.glob("*.yaml.j2"))]
+        children = [template(manifests, file) for file in sorted(folder.glob("*.yaml.j2"))]
         files = [
             config(file) for kind in ("reload", "restart") for file in sorted((folder / "config" / kind).glob("*"))
         ]
