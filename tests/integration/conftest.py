@@ -43,7 +43,10 @@ def operator_kubeconfig(control_plane: ControlPlane) -> Path:
 
 @pytest.fixture(scope="session")
 def operator(api: Api, operator_kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    """The one cluster-wide operator that most tests share; those that stop it start another."""
+    """The cluster-wide operator that most tests share, those of two groups; those that stop it start another.
+
+    A control plane takes CPU time as long as its worker lives, so only two workers have this one.
+    """
     log = tmp_path_factory.mktemp("operator") / "operator.log"
     with Operator(operator_kubeconfig, log, "--operator-namespace", "inventory-system") as running:
         eventually(running.leads, "the operator to lead")

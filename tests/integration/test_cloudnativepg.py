@@ -14,7 +14,7 @@ import yaml
 from tests.framework.api import PATHS, condition, eventually, is_taken_in, stack
 from tests.framework.operators import ROOT
 
-pytestmark = pytest.mark.xdist_group("cloudnativepg")
+pytestmark = pytest.mark.xdist_group("second-operator")
 
 CRD = yaml.safe_load((ROOT / "tests/integration/cloudnativepg-crd.yaml").read_text())
 PLACEMENT = yaml.safe_load((ROOT / "tests/golden/inputs/placement.yaml").read_text())["spec"]["placement"]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from devcluster.node.controlplane import ControlPlane
 
-pytestmark = pytest.mark.usefixtures("operator")
+pytestmark = [pytest.mark.usefixtures("operator"), pytest.mark.xdist_group("second-operator")]
 SPEC = {
     "service": {"database": {"external": {"secretKeyRef": {"name": "db", "key": "url"}}}},
     "grafana": {"dashboards": [{"name": "boards", "key": "a.json"}]},

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from devcluster.node.controlplane import ControlPlane
 
-pytestmark = pytest.mark.usefixtures("operator")
+pytestmark = [pytest.mark.usefixtures("operator"), pytest.mark.xdist_group("second-operator")]
 #: Stands for kubectl: says how it was called, and serves on the local port as a forwarded part would.
 KUBECTL = """#!{python}
 import http.server, pathlib, sys

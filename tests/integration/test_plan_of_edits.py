@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from devcluster.node.controlplane import ControlPlane
 
-pytestmark = pytest.mark.usefixtures("operator")
+pytestmark = [pytest.mark.usefixtures("operator"), pytest.mark.xdist_group("second-operator")]
 Object = dict[str, Any]
 ObjectId = tuple[str, str]
 READER = "plan-reader"

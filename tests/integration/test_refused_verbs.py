@@ -16,7 +16,7 @@ from inventory_operator.api import metadata as meta
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-pytestmark = pytest.mark.xdist_group("refused-verbs")
+pytestmark = pytest.mark.xdist_group("second-operator")
 Object = dict[str, Any]
 #: A child of each kind in a namespace. ClusterRoleBindings are in none.
 CHILDREN = {

@@ -8,6 +8,7 @@ from html import unescape
 
 import pytest
 from tests.framework.service_app import prepared_app
+from tests.framework.service_database import copied_file
 
 
 @pytest.fixture
@@ -38,6 +39,15 @@ def test_every_operation_with_all_that_is_known_of_it(client, text):
             name = content["schema"].get("$ref", "").rpartition("/")[2]
             for field in document["components"]["schemas"].get(name, {}).get("properties", {}):
                 assert f"<code>{field}</code>" in said, (path, field)
+
+
+def test_it_is_the_same_on_each_kind_of_database(cluster, migrated_postgresql, migrated_sqlite, tmp_path):
+    """Its look is judged once (pages/test_web_accessibility.py)."""
+    pages = set()
+    for url in (cluster.patient_url(migrated_postgresql), copied_file(migrated_sqlite, tmp_path)):
+        with prepared_app(url) as app:
+            pages.add(app.test_client().get("/docs").text)
+    assert len(pages) == 1
 
 
 def test_every_schema_and_no_link_to_nowhere(client, text):

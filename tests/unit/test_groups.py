@@ -24,7 +24,9 @@ def test_grouped(number, pytestconfig):
 
 def test_a_group_runs_in_one_worker(tmp_path: Path) -> None:
     (tmp_path / "test_grouped.py").write_text(GROUPED)
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "--rootdir", tmp_path, tmp_path]
+    unused = ["-p", "no:schemathesis", "-p", "no:anyio"]  # three processes would load them
+    options = ["-q", "-n", "2", "--dist", "loadgroup", *unused, "--rootdir", tmp_path]
+    command = [sys.executable, "-m", "pytest", *options, tmp_path]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

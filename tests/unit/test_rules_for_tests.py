@@ -12,6 +12,11 @@ from tests.framework.rendered import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
+#: Tests of these two groups share an operator and its control plane, which each worker that has one of them starts.
+WITH_THE_OPERATOR = {"operator", "second-operator"}
+#: What asks no API server.
+WITHOUT_A_CLUSTER = {"test_digests.py"}
+INTEGRATION = sorted((ROOT / "tests/integration").glob("test_*.py"))
 MODULES = sorted(file for folder in ("tests", "bench") for file in (ROOT / folder).rglob("*.py"))
 #: Everything that returns a running program, and has no end of its own.
 STARTS = ("Popen", "start_bound")
@@ -60,3 +65,11 @@ def test_no_module_imports_a_test_module_or_a_conftest(module: Path) -> None:
 def test_no_program_outlives_its_test(module: Path) -> None:
     """`with subprocess.Popen(...)` waits for ever when an assertion fails in it: use tests/framework/processes.py."""
     assert unended_programs(module.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize("module", INTEGRATION, ids=named)
+def test_few_workers_start_a_control_plane(module: Path) -> None:
+    """One takes 8 s of CPU time to start and a twentieth of a core for as long as its worker lives."""
+    text = module.read_text("utf-8")
+    own = "with ControlPlane(" in text or module.name in WITHOUT_A_CLUSTER
+    assert own or set(re.findall(r'xdist_group\("([\w-]+)"\)', text)) & WITH_THE_OPERATOR

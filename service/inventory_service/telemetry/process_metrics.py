@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from prometheus_client import Gauge
@@ -10,6 +9,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from inventory_service.bootstrap import schema
+from inventory_service.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,5 +50,5 @@ def register(registry: CollectorRegistry, audit: LastAudit, database: str) -> No
         ["version", "schema", "database"],
         registry=registry,
     )
-    build.labels(version("inventory-stack"), schema.newest(), database).set(1)
+    build.labels(VERSION, schema.newest(), database).set(1)
     registry.register(AuditCollector(audit))

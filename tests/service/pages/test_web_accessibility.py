@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 AXE = Axe()
 PAGES = ("/", "/?q=nothing", "/products/1", "/products/new", "/products/1/edit", "/products/1/delete", "/low-stock",
-         "/reservations", "/import", "/login", "/nowhere", "/docs")  # fmt: skip
+         "/reservations", "/import", "/login", "/nowhere")  # fmt: skip
 
 
 def refuse_a_delivery(page: Page) -> None:
@@ -72,15 +72,27 @@ def assert_fits_all(page: Page) -> None:
         assert_fit(page, width)
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_each_page_is_fit_for_phones_and_for_screen_readers(browser: Browser, server: Server, path: str) -> None:
-    """By axe, which is JavaScript of the test; the page has none."""
+def assert_each_element_is_fit(browser: Browser, server: Server, path: str) -> None:
+    """By axe, which is JavaScript of the test; the page has none, and asks nobody else for anything."""
     with visiting(browser, server.url, java_script_enabled=True, bypass_csp=True) as page:
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         page.goto(path)
         assert_fits_all(page)
         assert [url for url in asked if not url.startswith(server.url)] == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_each_page_is_fit_for_phones_and_for_screen_readers(browser: Browser, server: Server, path: str) -> None:
+    assert_each_element_is_fit(browser, server, path)
+
+
+@pytest.mark.parametrize(
+    "server", [pytest.param("sqlite", marks=pytest.mark.xdist_group("web-pages-sqlite"))], indirect=True
+)
+def test_the_page_of_the_api_is_as_fit(browser: Browser, server: Server) -> None:
+    """Once: it is the same on each kind of database (test_api_docs.py), and axe takes half a minute for it."""
+    assert_each_element_is_fit(browser, server, "/docs")
 
 
 @pytest.mark.parametrize("send", [refuse_a_delivery, refuse_a_product, preview_an_import, refuse_an_import])
