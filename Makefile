@@ -91,7 +91,7 @@ installed:
 	@$(cluster) install
 
 .PHONY: test-faults
-test-faults: $(venv) cluster-up images ## break stacks and see which alerts are sent: about 70 minutes, writes docs/faults.md
+test-faults: $(venv) cluster-up images ## break stacks; see which alerts are sent and what the status says: about 95 minutes, writes docs/faults.md
 	@$(bin)/python -m tests.faults --record docs/faults.md
 
 .PHONY: golden

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tests.faults import faultyimage
+from tests.faults.planted import recordedimage
 from tests.faults.receiver import Receiver
 from tests.framework.api import Api
 from tests.framework.kube import Kube
@@ -80,6 +81,7 @@ class Environment:
         with ExitStack() as opened:
             install.install(Kubectl(self.kubeconfig), target.load(), target.environment)
             self.faulty_image = opened.enter_context(faultyimage.on_the_node(keep=self._keep))
+            self.recorded_image = opened.enter_context(recordedimage.on_the_node(keep=self._keep))
             opened.enter_context(self.receiver)
             self._open = opened.pop_all()
         return self
@@ -112,13 +114,13 @@ class Environment:
             sys.stderr.write(f"{minutes:3d}:{seconds:02d}  {who:<22} {what}\n")
             sys.stderr.flush()
 
-    def until(self, done: Callable[[], T], seconds: float, what: str) -> T:
+    def until(self, done: Callable[[], T], seconds: float, what: str, every: float = LOOK) -> T:
         """Return the first true answer of `done`, which may look around; InterruptedError when the run is to end."""
         deadline = time.monotonic() + seconds
         while not (found := done()):
             if time.monotonic() > deadline:
                 raise AssertionError(f"waited {seconds:.0f} s for {what}")
-            if self.stop.wait(LOOK):
+            if self.stop.wait(every):
                 raise InterruptedError("the run was stopped")
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tempfile
 from contextlib import contextmanager
@@ -32,7 +33,9 @@ application = wrapped(application)
 def on_the_node(*, keep: bool) -> Iterator[str]:
     """Put the image on the node and give its name; take it off at the end, unless it is to be kept."""
     archive = builder.ensure()[SERVICE]
-    name = f"docker.io/inventorystack/inventory-service:faulty-{builder.inputs_digest(archive)}"
+    # Another run may have another version of it on the node.
+    change = hashlib.sha256(MISBEHAVIOUR.read_bytes()).hexdigest()[:8]
+    name = f"docker.io/inventorystack/inventory-service:faulty-{builder.inputs_digest(archive)}-{change}"
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         path = Path(folder) / "faulty.tar"
         derivedimage.write(archive, path, name, layer)

@@ -45,12 +45,12 @@ BASE: Object = {
 
 
 def merged(base: Object, more: Object) -> Object:
-    """Return `base` with the fields of `more`, map by map; a list is replaced as a whole."""
+    """Return `base` with the fields of `more`, map by map; a list is replaced as a whole, None takes a field out."""
     both = {
         key: merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
         for key, value in more.items()
     }
-    return {**base, **both}
+    return {key: value for key, value in {**base, **both}.items() if value is not None}
 
 
 def _with_all(messages: list[str], words: tuple[str, ...]) -> str:
@@ -79,7 +79,7 @@ class StackFixture:
         """Make the namespace, what `prepare` makes there, the stack and one product, and wait until it is Ready."""
         self._environment.make_namespace(self.namespace)
         prepare(self)
-        self.api.create(secret("receiver", {"url": self._environment.receiver.url(self.name)}), self.namespace)
+        self.api.create(secret("receiver", {"url": self.receiver_url()}), self.namespace)
         with self._environment.starts:
             self.apply()
             self._wait_ready()
@@ -87,6 +87,10 @@ class StackFixture:
         answer = self.service.request("POST", "api/products", body)
         assert answer.status_code == 201, answer.text
         self.product = int(answer.json()["product"]["id"])
+
+    def receiver_url(self) -> str:
+        """Return where the stack's notifications go."""
+        return self._environment.receiver.url(self.name)
 
     def _wait_ready(self) -> None:
         try:

@@ -33,6 +33,16 @@ class Databases:
     def __exit__(self, *_: object) -> None:
         postgresql.stop(self._cluster)
 
+    @property
+    def server(self) -> postgresql.Cluster:
+        """The server itself, for what happens to one."""
+        return self._cluster
+
+    @property
+    def port(self) -> int:
+        """Its port at the node's address."""
+        return self._port
+
     @contextmanager
     def database(self, name: str) -> Iterator[str]:
         """Make an empty database and give the URL by which a pod reaches it."""

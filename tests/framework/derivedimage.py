@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 
@@ -36,8 +36,17 @@ class Archive:
         raise AssertionError(f"the image has no {pattern.pattern}")
 
 
-def write(source: Path, target: Path, name: str, files: Callable[[Archive], dict[str, bytes]]) -> None:
-    """Write an archive of an image `name`: the one image of `source`, and what `files` returns by path."""
+def write(
+    source: Path,
+    target: Path,
+    name: str,
+    files: Callable[[Archive], dict[str, bytes]],
+    entrypoint: Sequence[str] | None = None,
+) -> None:
+    """Write an archive of an image `name`: the one image of `source`, and what `files` returns by path.
+
+    A file that begins with `#!` can be executed. `entrypoint` takes the place of the image's own.
+    """
     with tarfile.open(source) as old, tarfile.open(target, "w") as new:
         image = Archive(old)
         layer = _layer(files(image))
@@ -46,7 +55,9 @@ def write(source: Path, target: Path, name: str, files: Callable[[Archive], dict
             _add(new, path, image.read(path))
         _add(new, f"{digest}.tar", layer)
         image.config["rootfs"]["diff_ids"].append(f"sha256:{digest}")
-        image.config.get("history", []).append({"created_by": "tests/cluster/derivedimage.py"})
+        image.config.get("history", []).append({"created_by": "tests/framework/derivedimage.py"})
+        if entrypoint is not None:
+            image.config["config"] = {**image.config.get("config", {}), "Entrypoint": list(entrypoint), "Cmd": None}
         content = json.dumps(image.config).encode()
         described = f"{hashlib.sha256(content).hexdigest()}.json"
         _add(new, described, content)
@@ -70,5 +81,5 @@ def _read(archive: tarfile.TarFile, path: str) -> bytes:
 
 def _add(archive: tarfile.TarFile, path: str, content: bytes) -> None:
     info = tarfile.TarInfo(path)
-    info.size, info.mode = len(content), 0o644
+    info.size, info.mode = len(content), 0o755 if content.startswith(b"#!") else 0o644
     archive.addfile(info, io.BytesIO(content))

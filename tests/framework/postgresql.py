@@ -14,7 +14,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import psycopg
@@ -38,7 +38,7 @@ _PATIENT = "&connect_timeout=120&options=" + "%20".join(
 _FAST = ("fsync=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0", "autovacuum=off")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Cluster:
     folder: Path
     process: subprocess.Popen[bytes]
@@ -75,6 +75,10 @@ class Cluster:
     def cut_off(self, database: str) -> None:
         """Let `database` look as if its server were down, once all its sessions have ended."""
         self.execute("ALTER DATABASE {} ALLOW_CONNECTIONS false", database)
+        self.end_sessions(database)
+
+    def end_sessions(self, database: str) -> None:
+        """End all sessions of `database`, and wait until they have."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE datname = %s",
@@ -87,6 +91,24 @@ class Cluster:
     def set_default(self, database: str, name: str, value: str) -> None:
         """Let the sessions that are begun in `database` from now on have this setting."""
         self.execute(f"ALTER DATABASE {{}} SET {name} = '{value}'", database)
+
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """Let the server be down while the block lasts; it is started again with the same data."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(_DEADLINE)
+        try:
+            yield
+        finally:
+            self.process = _run(self.process.args, self.folder)
+            self.wait()
+
+    @contextmanager
+    def locked(self, database: str, table: str) -> Iterator[None]:
+        """Let every statement about a table of `database` wait while the block lasts."""
+        with psycopg.connect(self.url(database)) as connection:
+            connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(table)))
+            yield
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -146,8 +168,7 @@ def start(address: str = "", port: int = 5432, *, fsync: bool = False, within: S
         settings += ["max_connections=200", *([] if fsync else _FAST)]
         options = [word for setting in settings for word in ("-c", setting)]
         command = [*within, *bound(found[-1].with_name("postgres"), "-D", folder / "data", *options, user="postgres")]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = _run(command, folder)
         cluster = Cluster(folder, process, port)
         try:
             cluster.wait()
@@ -158,6 +179,11 @@ def start(address: str = "", port: int = 5432, *, fsync: bool = False, within: S
         shutil.rmtree(folder)
         raise
     return cluster
+
+
+def _run(command: Any, folder: Path) -> subprocess.Popen[bytes]:
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
 
 def stop(cluster: Cluster) -> None:

@@ -15,7 +15,7 @@ from inventory_operator.verification.ask import Reply, UnansweredError
 if TYPE_CHECKING:
     from tests.framework.webserver import Request
 
-_FILE = Path(__file__).with_suffix(".json")
+FILE = Path(__file__).with_suffix(".json")
 #: What is answered where all is well, by path.
 WELL = {
     "/api/datasources/uid/prometheus/health": "datasource-health-ok",
@@ -30,7 +30,7 @@ DASHBOARD = "inventory-overview"
 @cache
 def recordings() -> dict[str, dict[str, Any]]:
     """Return status, content type and body of each recorded answer."""
-    found: dict[str, dict[str, Any]] = json.loads(_FILE.read_text("utf-8"))["answers"]
+    found: dict[str, dict[str, Any]] = json.loads(FILE.read_text("utf-8"))["answers"]
     return found
 
 

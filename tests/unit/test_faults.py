@@ -245,6 +245,7 @@ def test_a_rollout_that_goes_on_explains_until_it_ends() -> None:
 def test_fields_are_merged_map_by_map() -> None:
     assert merged({"a": {"b": 1, "c": [1]}}, {"a": {"c": [2], "d": 3}}) == {"a": {"b": 1, "c": [2], "d": 3}}
     assert merged(BASE, {}) == BASE
+    assert merged({"a": {"b": 1, "c": 2}}, {"a": {"b": None}}) == {"a": {"c": 2}}
 
 
 def test_each_fault_waits_for_an_alert_that_is_shipped() -> None:
@@ -298,7 +299,8 @@ def test_the_report_as_json_says_whether_it_is_as_expected() -> None:
 
 def test_what_is_run_again_takes_the_place_of_its_lines_and_says_so() -> None:
     bad, other = Row("errors", "what", alert="A", problems=["x"], notes=["old"]), row()
-    page = f"# Before\n\n{report.BEGIN}{report.table([bad, other], 'first machine', 60.0)}\n{report.END}\nafter\n"
+    table = report.table([bad, other], "first machine", 60.0)
+    page = f"# Before\n\n<!-- measured faults -->\n{table}\n<!-- /measured faults -->\nafter\n"
     assert "1 of 2 as expected, in 1 min." in page
     text = report.again(page, [Row("errors", "what", alert="A", firing=1.0, notes=["new"])], "second machine")
     assert text.startswith("first machine.\n\n2 of 2 as expected, in 1 min.\n")

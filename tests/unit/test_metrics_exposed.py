@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from tests.framework.verification import PAGE, Pods, part, pod, subject
 
-from inventory_operator.verification.answer import Answer, Outcome
+from inventory_operator.verification.answer import Answer, Outcome, Unready
 from inventory_operator.verification.ask import Reply
 from inventory_operator.verification.exposition import CONTRACT, invalid_line, missing, stock_levels
-from inventory_operator.verification.metrics_exposed import check
+from inventory_operator.verification.metrics_exposed import check, unready
 
 GOOD = Reply(200, PAGE)
 LINES = PAGE.count(b"\n")
@@ -71,6 +71,36 @@ async def test_only_ready_pods_are_asked() -> None:
     starting = part("service", pod("shop-1", "service", ready=False))
     words = "no pod of the service is ready: see ServiceAvailable"
     assert await check(subject(*starting), pods) == Answer("MetricsExposed", Outcome.UNKNOWN, "PodsNotReady", words)
+    assert pods.asked == []
+
+
+NOT_READY = Reply(503, b'{"success": false, "error": "The database is read-only."}')
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (NOT_READY, "The database is read-only."),
+        (Reply(503, b'{"error": "one\\ntwo"}'), "one two"),
+        (Reply(503, b'{"error": 1}'), None),
+        (Reply(503, b"[]"), None),
+        (Reply(200, b'{"error": "?"}'), None),
+        ("can't be connected to", None),
+    ],
+)
+async def test_a_service_without_a_ready_pod_says_why(reply: Reply | str, said: str | None) -> None:
+    waiting = pod("shop-0", "service", ready=False)
+    waiting["status"]["phase"] = "Pending"
+    pods = Pods(lambda *_: reply)
+    found = await unready(subject(*part("service", waiting, pod("shop-1", "service", ready=False))), pods)
+    assert found == (Unready("shop-1", said) if said else None)
+    assert pods.asked == [("shop-1", 5000, "/readyz")]
+
+
+async def test_a_service_with_a_ready_pod_is_not_asked_why() -> None:
+    pods = Pods(lambda *_: NOT_READY)
+    children = part("service", pod("shop-1", "service", ready=False), pod("shop-2", "service"))
+    assert await unready(subject(*children), pods) is None
     assert pods.asked == []
 
 

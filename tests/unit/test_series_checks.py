@@ -38,10 +38,11 @@ class Shop:
         self.stock = Stock()
         self.page: Reply | str = Reply(200, PAGE)
         self.has: Reply | str = levels(_1=12, _2=0)
+        self.children: tuple[Any, ...] = ()
 
     async def said(self, now: float = 0.0) -> Answer:
         pods = Pods(lambda name, _: self.has if name.startswith("prom") else self.page)
-        return await business_metrics.check(subject(), pods, self.stock, now)
+        return await business_metrics.check(subject(*self.children), pods, self.stock, now)
 
 
 async def test_the_stock_agrees() -> None:
@@ -67,6 +68,28 @@ async def test_stock_that_moves_all_the_time_may_differ() -> None:
         shop.page = Reply(200, PAGE.replace(b'sku="NUT"} 0.0', f'sku="NUT"}} {n}.0'.encode()))
         shop.has = levels(_1=12, _2=n - 1)
         assert (await shop.said(30.0 * n)).outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize("page", ["can't be connected to", Reply(500, b"")])
+async def test_stock_that_nobody_showed_for_a_while_has_to_be_scraped_anew(page: Reply | str) -> None:
+    shop = Shop()
+    assert (await shop.said(0)).outcome is Outcome.PASSED
+    shop.page, shop.has = page, levels()
+    assert (await shop.said(100)).outcome is Outcome.UNKNOWN
+    shop.page = Reply(200, PAGE)
+    assert (await shop.said(110)).outcome is Outcome.PASSED
+    assert (await shop.said(145)).reason == "StockMissing"
+
+
+async def test_stock_of_a_new_pod_has_to_be_scraped_anew() -> None:
+    shop = Shop()
+    assert (await shop.said(0)).outcome is Outcome.PASSED
+    shop.has, shop.children = (
+        levels(),
+        (*part("service", pod("shop-3", "service")), *part("prometheus", pod("prom-1", "prometheus"))),
+    )
+    assert (await shop.said(100)).outcome is Outcome.PASSED
+    assert (await shop.said(135)).reason == "StockMissing"
 
 
 async def test_without_products_there_is_nothing_to_compare() -> None:

@@ -154,6 +154,16 @@ async def test_a_prometheus_that_fails_to_look_up_pods() -> None:
     assert (await found(Prometheus({})))[0].reason == "NotSelected"
 
 
+async def test_a_new_prometheus_without_its_role_need_not_be_waited_for() -> None:
+    children = [one for one in working() if one["kind"] != "Role" and one["metadata"]["name"] != "prom-1"]
+    answer, _ = await found(Prometheus({}), *children, pod("prom-1", "prometheus", since=NOW))
+    assert answer.reason == "AccessDenied"
+    # What has a target was discovered, whoever may look up pods now.
+    unscraped = {"shop-1": {"health": "unknown"}, "shop-2": {"health": "unknown"}}
+    answer, _ = await found(Prometheus(unscraped), *children, pod("prom-1", "prometheus", since=NOW))
+    assert answer.reason == "NotScrapedYet"
+
+
 @pytest.mark.parametrize("state", [None, {"health": "unknown"}])
 @pytest.mark.parametrize("new", ["shop-2", "prom-1"])
 async def test_who_became_ready_a_moment_ago_may_be_unscraped(state: Object | None, new: str) -> None:

@@ -6,18 +6,19 @@ from typing import Any
 
 import pytest
 from tests.framework.passes import raw
+from tests.framework.verification import part, pod
 
 from inventory_operator.api.stack import parse
 from inventory_operator.api.status import Status
 from inventory_operator.status import conditions
 from inventory_operator.status.parts import Observed
 from inventory_operator.status.verification import MOST_TARGETS
-from inventory_operator.verification.answer import Answer, Outcome
+from inventory_operator.verification.answer import Answer, Outcome, Unready
 from inventory_operator.verification.result import UNCHECKED, UNPROBED, Result
 from inventory_operator.verification.targets import Target, Targets
 
 Object = dict[str, Any]
-NOW, LATER = "2026-02-02T00:00:00Z", "2026-02-02T00:01:00Z"
+BEFORE, NOW, LATER = "2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z", "2026-02-02T00:01:00Z"
 PASSED = Answer("A", Outcome.PASSED, "Fine", "all is well")
 FAILED = Answer("B", Outcome.FAILED, "NotSelected", "pod b is not discovered")
 LOST = Answer("C", Outcome.FAILED, "HistoryLost", "samples are gone")
@@ -66,6 +67,30 @@ def test_what_checks_say_changes_no_other_condition() -> None:
     found = [status(one)["conditions"] for one in (UNPROBED, Result(1, (PASSED,)), Result(1, (FAILED,)))]
     others = [[one for one in each if one["type"] != "Verified"] for each in found]
     assert others[0] == others[1] == others[2]
+
+
+@pytest.mark.parametrize(
+    ("unready", "end"),
+    [
+        (Unready("shop-1", "The database is read-only."), ": The database is read-only."),
+        (Unready("x", "y"), ""),
+        (None, ""),
+    ],
+)
+def test_a_database_that_is_not_reached_is_told_of_in_the_words_of_the_pod(unready: Unready | None, end: str) -> None:
+    def told(*, ready: bool) -> str:
+        one = pod("shop-1", "service", ready=ready)
+        container = {"name": "service", "ready": ready, "started": True, "state": {"running": {"startedAt": BEFORE}}}
+        one["status"]["containerStatuses"] = [container]
+        deployment, *others = part("service", one)
+        deployment["spec"]["template"] = {"spec": {"containers": [{"name": "service", "image": "a"}]}}
+        stack = raw()
+        observed = Observed(stack, parse(stack), (), (deployment, *others), {}, (), Result(unready=unready))
+        found = {one["type"]: one for one in conditions.summarize(observed, NOW)["conditions"]}
+        return str(found["DatabaseAvailable"]["message"])
+
+    assert told(ready=False) == f"SQLite: pod shop-1 runs, but does not report its database as ready{end}"
+    assert told(ready=True) == "SQLite: 1 of 1 service pods reach it"
 
 
 def test_since_moves_with_the_status_alone() -> None:

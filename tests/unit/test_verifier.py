@@ -15,7 +15,7 @@ from tests.framework.verification import NOW, part, pod, subject, working
 from inventory_operator.api import metadata as meta
 from inventory_operator.cache.store import Store
 from inventory_operator.settings import Settings
-from inventory_operator.verification.answer import Answer, Outcome
+from inventory_operator.verification.answer import Answer, Outcome, Unready
 from inventory_operator.verification.checklist import Check, Round
 from inventory_operator.verification.pods import PodAsk
 from inventory_operator.verification.progress import REPLACED_SECONDS, Progress
@@ -29,6 +29,7 @@ PASSED = Answer("ServiceScraped", Outcome.PASSED, "ServiceScraped", "fine")
 FAILED = Answer("ServiceScraped", Outcome.FAILED, "NotSelected", "pod a is not discovered")
 UNKNOWN = Answer("ServiceScraped", Outcome.UNKNOWN, "PodsNotReady", "no pod is ready")
 NEW = Answer("ServiceScraped", Outcome.UNKNOWN, "NotScrapedYet", "not yet")
+READ_ONLY = Unready("a", "The database is read-only.")
 UP, DOWN = Targets(1, 1, ()), Targets(1, 0, (Target("a", "NotSelected", "is not discovered"),))
 
 
@@ -77,6 +78,14 @@ def test_a_single_bad_answer_between_good_ones_is_never_told() -> None:
         take(progress, PASSED, at)
         take(progress, FAILED, at + 1)
         assert progress.result.answers == (PASSED,)
+
+
+def test_what_a_pod_says_of_itself_counts_as_long_as_it_says_so() -> None:
+    progress = Progress(order=["ServiceScraped"])
+    take(progress, PASSED, 0)
+    for said, changed in ((READ_ONLY, True), (READ_ONLY, False), (None, True)):
+        assert progress.take(1, [(CHECK, PASSED)], UP, 15, said) is changed
+        assert progress.result == Result(1, (PASSED,), UP, unready=said)
 
 
 def test_while_pods_are_replaced_the_last_answer_stays_for_a_while() -> None:
@@ -251,6 +260,9 @@ async def test_a_change_is_followed_by_a_round(change: str) -> None:
         bench.store.observe({"kind": "ConfigMap", "apiVersion": "v1", "metadata": metadata})
     assert await bench.round(1) == 0, "more may follow"
     assert await bench.round(3) == 1
+    assert await bench.round(9) == 0
+    assert await bench.round(1) == 1, "once more, when the pods have taken it in"
+    assert await bench.round(10) == 0
 
 
 async def test_the_operators_own_status_write_is_no_change() -> None:

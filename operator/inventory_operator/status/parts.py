@@ -146,7 +146,9 @@ def dependency_conditions(component: Component, observed: Observed, now: str) ->
         return [Condition(dependency.condition, "True", "Reachable", message)]
     states = {pod["metadata"]["name"]: _containers(pod, ours) for pod in steady}
     if failing := [name for name, of_pod in states.items() if any(fails_readiness(one, now) for one in of_pod)]:
-        message = f"{kind}: pod {failing[0]} runs, but does not report its {dependency.name} as ready"
+        unready = observed.verification.unready
+        name, said = (unready.pod, f": {unready.said}") if unready and unready.pod in failing else (failing[0], "")
+        message = f"{kind}: pod {name} runs, but does not report its {dependency.name} as ready{said}"
         found = Condition(dependency.condition, "False", "NotReachable", message, settled=False)
     elif any("running" in one.get("state", {}) for of_pod in states.values() for one in of_pod):
         message = f"{kind}: the {component.name} is starting"

@@ -28,3 +28,11 @@ class Answer:
     reason: str
     #: Why, in one sentence for people, which says the same as long as nothing changes.
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unready:
+    """What a pod that runs and is not ready says of itself: a tenant's words, short and on one line."""
+
+    pod: str
+    said: str

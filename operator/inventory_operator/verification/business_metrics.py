@@ -38,10 +38,13 @@ class Stock:
     """What the service showed: by product its stock, and since when it is that (seconds that only ever grow)."""
 
     levels: dict[str, tuple[float, float]] = field(default_factory=dict)
+    #: The pod that showed it.
+    pod: str = ""
 
-    def see(self, levels: Mapping[str, float], now: float) -> None:
-        """Take in what the service shows now."""
-        before = self.levels
+    def see(self, pod: str, levels: Mapping[str, float], now: float) -> None:
+        """Take in what a pod shows now; what another one showed, Prometheus had from that one."""
+        before = self.levels if pod == self.pod else {}
+        self.pod = pod
         self.levels = {
             product: before[product] if product in before and before[product][0] == level else (level, now)
             for product, level in levels.items()
@@ -50,6 +53,25 @@ class Stock:
 
 async def check(subject: Subject, ask: Ask, stock: Stock, now: float) -> Answer:
     """Compare what a pod of the service shows with what Prometheus has."""
+    shown = await _shown(subject, ask)
+    if isinstance(shown, Answer):
+        # What nobody showed for a while, Prometheus has to scrape anew, too.
+        stock.levels.clear()
+        return shown
+    name, levels = shown
+    stock.see(name, levels, now)
+    if not stock.levels:
+        words = f"{name} shows no product: there is none, or its database does not answer"
+        return Answer(CHECK, Outcome.SKIPPED, "NoProducts", words)
+    try:
+        found = await _collected(subject, ask, list(stock.levels))
+    except NoAnswerError as error:
+        return error.answer(CHECK)
+    return _judged(stock, found, name, now - _scrape_seconds(subject))
+
+
+async def _shown(subject: Subject, ask: Ask) -> tuple[str, dict[str, float]] | Answer:
+    """Return which pod shows which stock by product; or the answer of the check where none does."""
     pods = sorted(filter(is_ready, subject.pods("service")), key=lambda pod: str(pod["metadata"]["name"]))
     if not pods:
         return Answer(CHECK, Outcome.UNKNOWN, "PodsNotReady", "no pod of the service is ready: see ServiceAvailable")
@@ -61,15 +83,7 @@ async def check(subject: Subject, ask: Ask, stock: Stock, now: float) -> Answer:
     if page.status != OK:
         words = f"{name} answers {PATH} with {page.status}: see MetricsExposed"
         return Answer(CHECK, Outcome.UNKNOWN, "NotAnswered", words)
-    stock.see(stock_levels(whole_lines(page), _PRODUCTS), now)
-    if not stock.levels:
-        words = f"{name} shows no product: there is none, or its database does not answer"
-        return Answer(CHECK, Outcome.SKIPPED, "NoProducts", words)
-    try:
-        found = await _collected(subject, ask, list(stock.levels))
-    except NoAnswerError as error:
-        return error.answer(CHECK)
-    return _judged(stock, found, name, now - _scrape_seconds(subject))
+    return name, stock_levels(whole_lines(page), _PRODUCTS)
 
 
 async def _collected(subject: Subject, ask: Ask, products: list[str]) -> dict[str, float]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from inventory_operator.settings import Settings
-    from inventory_operator.verification.answer import Answer
+    from inventory_operator.verification.answer import Answer, Unready
     from inventory_operator.verification.ask import Ask
     from inventory_operator.verification.network_policies import Policies
     from inventory_operator.verification.subject import Object, Subject
@@ -63,6 +63,7 @@ class Round:
     secret: Callable[[str], Mapping[str, str] | None] = lambda _: None
     memory: Memory = field(default_factory=Memory)
     targets: Targets | None = None
+    unready: Unready | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,11 @@ class Check:
     run: Callable[[Round], Awaitable[Answer]]
     #: Whether it asks with a password, which the API server does not pass on to a pod.
     password: bool = False
+
+
+async def _metrics_exposed(of: Round) -> Answer:
+    of.unready = await metrics_exposed.unready(of.subject, of.ask)
+    return await metrics_exposed.check(of.subject, of.ask)
 
 
 async def _service_scraped(of: Round) -> Answer:
@@ -96,7 +102,7 @@ async def _dashboards_live(of: Round) -> Answer:
 
 
 CHECKS = (
-    Check(metrics_exposed.CHECK, ("service",), 0, lambda of: metrics_exposed.check(of.subject, of.ask)),
+    Check(metrics_exposed.CHECK, ("service",), 0, _metrics_exposed),
     Check(service_scraped.CHECK, ("service", "prometheus"), 0, _service_scraped),
     Check(configuration_loaded.CHECK, ("prometheus",), 0, lambda of: configuration_loaded.check(of.subject, of.ask)),
     # These two know by themselves what of theirs is due.

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from inventory_operator.components.pod_http import OK
 from inventory_operator.kube.pods import is_ready
-from inventory_operator.verification.answer import Answer, Outcome
+from inventory_operator.verification.answer import Answer, Outcome, Unready
 from inventory_operator.verification.ask import UnansweredError
 from inventory_operator.verification.exposition import invalid_line, missing
-from inventory_operator.verification.words import listed
+from inventory_operator.verification.words import listed, quoted
 
 if TYPE_CHECKING:
     from inventory_operator.verification.ask import Ask, Reply
@@ -19,6 +19,10 @@ Object = dict[str, Any]
 CHECK = "MetricsExposed"
 #: The port of the service that has /metrics; templates/service/deployment.yaml.j2.
 PORT, PATH = 5000, "/metrics"
+#: Where it says why it is not ready, and with which status: service/inventory_service/api/health.py.
+_READY, _NOT_READY = "/readyz", 503
+#: Characters of that: what the driver of the database met comes last.
+_SAID = 220
 
 
 async def check(subject: Subject, ask: Ask) -> Answer:
@@ -31,6 +35,22 @@ async def check(subject: Subject, ask: Ask) -> Answer:
             reason, words = problem
             return Answer(CHECK, Outcome.FAILED, reason, f"pod {pod['metadata']['name']} {words}")
     return Answer(CHECK, Outcome.PASSED, "MetricsExposed", "every pod of the service answers /metrics")
+
+
+async def unready(subject: Subject, ask: Ask) -> Unready | None:
+    """Return what a running pod says of itself while no pod is ready; None where none says anything."""
+    pods = sorted(subject.pods("service"), key=lambda pod: str(pod["metadata"]["name"]))
+    running = [pod for pod in pods if pod.get("status", {}).get("phase") == "Running"]
+    if not running or any(map(is_ready, pods)):
+        return None
+    try:
+        reply = await ask(running[0], PORT, _READY)
+    except UnansweredError:
+        return None
+    said = reply.json_object().get("error")
+    if reply.status != _NOT_READY or not isinstance(said, str):
+        return None
+    return Unready(str(running[0]["metadata"]["name"]), quoted(said, _SAID))
 
 
 async def _problem(pod: Object, ask: Ask) -> tuple[str, str] | None:

@@ -18,6 +18,7 @@ from inventory_operator.verification.targets import NOT_SCRAPED_YET
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from inventory_operator.verification.answer import Unready
     from inventory_operator.verification.checklist import Check
     from inventory_operator.verification.subject import Subject
     from inventory_operator.verification.targets import Targets
@@ -61,11 +62,16 @@ class Progress:
                 self._since.setdefault(name, now)
 
     def take(
-        self, generation: int, answers: Sequence[tuple[Check, Answer]], targets: Targets | None, now: float
+        self,
+        generation: int,
+        answers: Sequence[tuple[Check, Answer]],
+        targets: Targets | None,
+        now: float,
+        unready: Unready | None = None,
     ) -> bool:
         """Take in the answers of a round, of those checks that were asked; returns whether the result is another.
 
-        `targets` is what the check ServiceScraped found beside its answer.
+        `targets` is what the check ServiceScraped found beside its answer, `unready` what MetricsExposed did.
         """
         before = self.result
         known = {one.check: one for one in before.answers}
@@ -75,6 +81,7 @@ class Progress:
             generation=generation if len(counted) == len(answers) else before.generation,
             answers=tuple(sorted(known.values(), key=lambda one: self.order.index(one.check))),
             targets=targets if SERVICE_SCRAPED in counted else before.targets,
+            unready=unready,
         )
         return self.result != before
 

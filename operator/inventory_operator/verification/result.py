@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from inventory_operator.verification.answer import Answer, Outcome
+from inventory_operator.verification.answer import Answer, Outcome, Unready
 from inventory_operator.verification.reasons import REASONS
 from inventory_operator.verification.targets import Target, Targets
 from inventory_operator.verification.words import sentence
@@ -28,6 +28,8 @@ class Result:
     targets: Targets | None = None
     #: Whether pods are asked at all: an operator outside of the cluster does not reach them.
     probed: bool = True
+    #: Of a service without a ready pod: why, in its own words.
+    unready: Unready | None = None
 
 
 UNCHECKED = Result()

@@ -86,7 +86,9 @@ class _Look:
             if any(one.get("health") == "up" for one in of_pod):
                 continue
             failed = next((one for one in of_pod if one.get("health") == "down"), None)
-            if failed is None and self._is_new(pod):
+            if failed is None and not active and (denied := self._without_rights()):
+                found.append(Target(name, "AccessDenied", denied))
+            elif failed is None and self._is_new(pod):
                 words = "is not scraped yet: it, or Prometheus, became ready a moment ago"
                 found.append(Target(name, NOT_SCRAPED_YET, words))
             elif failed is not None:
@@ -144,14 +146,19 @@ class _Look:
         steps = await self._read("targets/relabel_steps", scrapePool=JOB, labels=orjson.dumps(wanted).decode())
         return dropping_rule(objects(steps.get("steps")))
 
-    async def _denied(self) -> str | None:
-        """Return what keeps Prometheus from looking up pods, if it may not."""
+    def _without_rights(self) -> str | None:
+        """Return which object that lets Prometheus look up pods is missing, if one is."""
         name = names(self.subject.stack).prometheus
         there = {child["kind"] for child in self.subject.children if child["metadata"]["name"] == name}
         for kind in ("ServiceAccount", "Role", "RoleBinding"):
             if kind not in there:
                 return f"is not discovered: Prometheus may not look up pods without {kind} {name}, which is missing"
+        return None
+
+    async def _denied(self) -> str | None:
+        """Return that Prometheus fails to look up pods, if it does."""
         failures = 'increase(prometheus_sd_kubernetes_failures_total{job="prometheus"}[3m]) > 0'
         if await prometheus.query(self.subject, self.ask, failures, 1):
-            return f"is not discovered: Prometheus fails to look up pods: see its log, and Role {name}"
+            role = names(self.subject.stack).prometheus
+            return f"is not discovered: Prometheus fails to look up pods: see its log, and Role {role}"
         return None

@@ -194,8 +194,8 @@ class Verifier:
         stack = Stack(*key, raw["metadata"]["uid"])
         subject = Subject(stack, spec, tuple(child.obj for child in self.store.of(key).values()))
         progress, generation = checked.progress, raw["metadata"]["generation"]
-        active = seen != checked.seen or not progress.good or progress.result.generation != generation
-        checked.seen = seen
+        before, checked.seen = checked.seen, seen
+        active = seen != before or not progress.good or progress.result.generation != generation
         turns = [one for one in self.checks if active or now - checked.asked.get(one.name, 0) >= one.every_seconds]
         async with asking() as ask:
             reads = ClusterReads(self.cluster, key[0], self.shares)
@@ -209,12 +209,13 @@ class Verifier:
                 self.shares.charge(key[0], ask.received)
         checked.asked |= dict.fromkeys((check.name for check in turns), now)
         progress.look(subject, (component.name for component in ALL), self.clock())
-        if progress.take(generation, answers, of.targets, self.clock()):
+        if progress.take(generation, answers, of.targets, self.clock(), of.unready):
             log.info("checked", **{one.check: one.reason for one in progress.result.answers})
             self.changed(key)
         if progress.unsure:
             checked.due = min(checked.due, self.clock() + CONFIRM_SECONDS)
-        elif not progress.good:
+        elif before not in (None, seen) or not progress.good:
+            # What was changed, pods take in some seconds later.
             checked.due = min(checked.due, now + ACTIVE_SECONDS)
 
     async def _answer(self, check: Check, of: Round) -> Answer:
