@@ -34,7 +34,7 @@ _OPTIONS: command.Options = {
     "--beside": {
         "type": int,
         "default": 12,
-        "help": "seconds of load at a time, with and without slow clients: longer than they are waited for (default: 12)",
+        "help": "seconds of load beside slow clients: longer than the server waits for them (default: 12)",
     },
     "--minutes": {
         "type": float,
