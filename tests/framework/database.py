@@ -26,7 +26,7 @@ class Databases:
     """A context manager around one server of the tests' own."""
 
     def __enter__(self) -> Self:
-        self._port = free_port(NODE_ADDRESS)
+        self._port = free_port()
         self._cluster = postgresql.start(NODE_ADDRESS, self._port)
         return self
 

@@ -108,15 +108,16 @@ def serving(log: Path, **environment: str) -> Iterator[Server]:
         server.stop()
 
 
-def free_port(address: str = "127.0.0.1") -> int:
-    """Return a port of this address that nobody else is given before the program that is to listen at it has started.
+def free_port() -> int:
+    """Return a port that nobody else is given, at any address, before the program that is to listen at it has started.
 
     It is kept by a socket that does not listen: whoever asks for any port, in whichever process, gets another one, and
     a server that names this one gets it (both with SO_REUSEADDR, as servers have it).
     """
     keeper = socket.socket()
     keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    keeper.bind((address, 0))
+    # Not at one address only: who listens at another one would be in the way of a server for all of them.
+    keeper.bind(("", 0))
     _kept.append(keeper)
     if len(_kept) > _KEPT_PORTS:
         _kept.popleft().close()

@@ -10,12 +10,13 @@ from tests.framework.server import free_port
 
 def test_a_port_is_kept_for_the_server_that_names_it() -> None:
     port = free_port()
-    with socket.socket() as other, pytest.raises(OSError, match="in use"):
-        other.bind(("127.0.0.1", port))
+    for address in ("127.0.0.1", "127.0.0.2", ""):
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind((address, port))
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
-    for address in ("127.0.0.1", ""):  # and again, as after a restart
-        with socket.create_server((address, port)), socket.create_connection(("127.0.0.1", port)):
+    for address in ("127.0.0.1", "127.0.0.2", ""):  # and again, as after a restart
+        with socket.create_server((address, port)), socket.create_connection((address or "127.0.0.1", port)):
             pass
 
 
