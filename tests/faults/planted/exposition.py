@@ -44,6 +44,8 @@ EXPOSITION = Group(
     name="exposition",
     spec={"alerting": {"enabled": False}},
     faulty=True,
+    # So long after a product was made its stock may just not be scraped yet: two intervals and 15 seconds.
+    settles=45.0,
     faults=(
         Planted(
             name="metrics-path-broken",
