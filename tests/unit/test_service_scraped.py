@@ -174,6 +174,22 @@ async def test_who_became_ready_a_moment_ago_may_be_unscraped(state: Object | No
         assert (await other(state, *children)).reason == reason
 
 
+@pytest.mark.parametrize(
+    ("since", "scraped", "reason"),
+    [
+        ("2026-02-02T00:09:55Z", "2026-02-02T00:09:54.9Z", "NotScrapedYet"),
+        ("2026-02-02T00:09:55Z", "2026-02-02T00:09:55.9Z", "NotScrapedYet"),  # its time is of whole seconds
+        ("2026-02-02T00:09:55Z", "2026-02-02T00:09:56.000000001Z", "NotConnected"),
+        ("2026-02-02T00:09:55Z", "yesterday", "NotConnected"),
+        ("2026-02-02T00:09:10Z", "2026-02-02T00:09:05Z", "NotConnected"),  # it would have been scraped since
+    ],
+)
+async def test_a_scrape_that_failed_before_the_pod_was_ready_says_nothing(since, scraped, reason) -> None:
+    children = [one for one in working() if one["metadata"]["name"] != "shop-2"]
+    state = {"health": "down", "lastError": "dial tcp: connection refused", "lastScrape": scraped}
+    assert (await other(state, *children, pod("shop-2", "service", since=since))).reason == reason
+
+
 async def test_what_is_wrong_comes_before_what_takes_its_time() -> None:
     children = part("service", pod("a-new", "service", since=NOW), pod("shop-1", "service"), pod("shop-2", "service"))
     answer, targets = await found(Prometheus({"shop-1": UP}), *children, *part("prometheus", pod("prom", "prometheus")))

@@ -25,6 +25,7 @@ from inventory_operator.verification.targets import (
     by_pod,
     dropping_rule,
     failed_scrape,
+    scraped_since_ready,
     seconds_ready,
 )
 from inventory_operator.verification.words import listed
@@ -86,6 +87,8 @@ class _Look:
             if any(one.get("health") == "up" for one in of_pod):
                 continue
             failed = next((one for one in of_pod if one.get("health") == "down"), None)
+            if failed and self._is_new(pod) and not scraped_since_ready(failed, pod):
+                failed = None
             if failed is None and not active and (denied := self._without_rights()):
                 found.append(Target(name, "AccessDenied", denied))
             elif failed is None and self._is_new(pod):

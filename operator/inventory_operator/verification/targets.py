@@ -88,11 +88,24 @@ def dropping_rule(steps: list[Object]) -> str | None:
 
 def seconds_ready(pod: Object, now: str) -> float:
     """Return for how long a pod has been ready; infinity where it does not say. `now` is RFC 3339."""
+    return _seconds_between(conditions(pod).get("Ready", {}).get("lastTransitionTime"), now)
+
+
+def scraped_since_ready(target: Object, pod: Object) -> bool:
+    """Tell whether Prometheus scraped a pod after it had become ready: an earlier scrape says nothing of it.
+
+    The pod's time is of whole seconds.
+    """
     since = conditions(pod).get("Ready", {}).get("lastTransitionTime")
-    if not isinstance(since, str):
+    return _seconds_between(since, target.get("lastScrape")) >= 1
+
+
+def _seconds_between(earlier: object, later: object) -> float:
+    """Return the seconds between two times in RFC 3339; infinity where one is none."""
+    if not isinstance(earlier, str) or not isinstance(later, str):
         return float("inf")
     try:
-        return (datetime.fromisoformat(now) - datetime.fromisoformat(since)).total_seconds()
+        return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
     except (ValueError, TypeError):
         return float("inf")
 
