@@ -75,9 +75,10 @@ def test_a_single_amount_keeps_the_other_defaults() -> None:
 
 def test_stacks_do_not_share_their_defaults() -> None:
     first, second = parse(specs.stack({})), parse(specs.stack({}))
+    as_before = second.model_dump()
     first.service.resources.limits["cpu"] = "9"
     first.prometheus.external_labels["a"] = "b"
-    assert second == parse(specs.stack({}))
+    assert second.model_dump() == parse(specs.stack({})).model_dump() == as_before
 
 
 def test_the_spec_is_frozen_and_what_was_given_is_untouched() -> None:

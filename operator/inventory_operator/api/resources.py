@@ -31,10 +31,6 @@ class Model(BaseModel):
     #: Keywords of the schema that server-side apply needs.
     SCHEMA: ClassVar[dict[str, Any]] = {}
 
-    def __deepcopy__(self, _memo: dict[int, Any] | None = None) -> Self:
-        """Return the same: what can't change needs no copy, and pydantic copies a default each time that it is used."""
-        return self
-
     @classmethod
     def __get_pydantic_json_schema__(
         cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
