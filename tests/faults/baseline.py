@@ -12,7 +12,7 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from tests.faults.evidence import Expectation
-from tests.faults.faults import SLO, Fault
+from tests.faults.faults import SLO, Fault, nothing
 from tests.faults.fixture import STACK, merged
 from tests.faults.scenario import Scenario
 from tests.faults.statuses import Replacement, StatusWatch, untrue
@@ -44,12 +44,8 @@ _MEMORY_MI = 65
 _SPEC = merged(SLO, {"containerMetrics": "kubelet"})
 
 
-def _nothing(_: object) -> None:
-    """Do nothing."""
-
-
 def _without_fault(name: str, what: str) -> Fault:
-    return Fault(name, what, Expectation(None), inject=_nothing, recover=_nothing, spec=_SPEC, rate=2.0)
+    return Fault(name, what, Expectation(None), inject=nothing, recover=nothing, spec=_SPEC, rate=2.0)
 
 
 CONTROL = _without_fault("control", "no fault; watched for an hour, and until every other scenario has ended")

@@ -31,7 +31,7 @@ _NO_RULE = f'groups: [{{name: {BAD_GROUP}, rules: [{{record: "house:broken:sum",
 _FAILING = 'groups: [{name: failing, rules: [{record: "house:up:squared", expr: up * on (namespace) up}]}]\n'
 
 
-def _nothing(_: StackFixture) -> None:
+def nothing(_: StackFixture) -> None:
     """Do nothing."""
 
 
@@ -45,7 +45,7 @@ class Fault:
     inject: Act
     recover: Act
     spec: dict[str, Any] = field(default_factory=dict)
-    prepare: Act = _nothing
+    prepare: Act = nothing
     named: tuple[str, ...] = ()
     #: The image that can misbehave instead of the shipped one.
     faulty: bool = False

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.framework import derivedimage
 
-from devcluster.images import builder, nodeimages
-from devcluster.images.ownimages import SERVICE
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from tests.framework.derivedimage import Archive
 
@@ -29,22 +23,9 @@ application = wrapped(application)
 """
 
 
-@contextmanager
-def on_the_node(*, keep: bool) -> Iterator[str]:
+def on_the_node(*, keep: bool) -> AbstractContextManager[str]:
     """Put the image on the node and give its name; take it off at the end, unless it is to be kept."""
-    archive = builder.ensure()[SERVICE]
-    # Another run may have another version of it on the node.
-    change = hashlib.sha256(MISBEHAVIOUR.read_bytes()).hexdigest()[:8]
-    name = f"docker.io/inventorystack/inventory-service:faulty-{builder.inputs_digest(archive)}-{change}"
-    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        path = Path(folder) / "faulty.tar"
-        derivedimage.write(archive, path, name, layer)
-        nodeimages.put(path, {name: "faulty"})
-    try:
-        yield name
-    finally:
-        if not keep:
-            nodeimages.drop(name)
+    return derivedimage.on_the_node("inventory-service:faulty", MISBEHAVIOUR.read_bytes(), layer, keep=keep)
 
 
 def layer(image: Archive) -> dict[str, bytes]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 HEADER = "X-Fault"
 #: What is wrong with the pod's /metrics: `error`, `invalid`, `renamed`, `stock`, or `sleep=` and seconds.
 FILE = Path("/tmp/fault")
-#: The stock that Prometheus alone is told of every product.
+#: The stock of every product that only Prometheus is shown.
 STOCK = 4242
 _RENAMED = (b"http_requests", b"web_requests")
 _STOCK = re.compile(rb"^(product_stock_level\{.*\}) \S+$", re.MULTILINE)

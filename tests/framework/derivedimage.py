@@ -6,12 +6,17 @@ import hashlib
 import io
 import json
 import tarfile
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from devcluster.images import builder, nodeimages
+from devcluster.images.ownimages import SERVICE
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
 
 class Archive:
@@ -34,6 +39,34 @@ class Archive:
                 if found := next(filter(None, map(pattern.fullmatch, layer.getnames())), None):
                     return found, _read(layer, found[0])
         raise AssertionError(f"the image has no {pattern.pattern}")
+
+
+@contextmanager
+def on_the_node(
+    tag: str,
+    change: bytes,
+    files: Callable[[Archive], dict[str, bytes]],
+    entrypoint: Sequence[str] | None = None,
+    *,
+    keep: bool,
+) -> Iterator[str]:
+    """Put the service's image with other files on the node, and give its name; take it off at the end, unless kept.
+
+    `tag` is the beginning of the name; digests of the image and of `change` follow, for another run may have another
+    version on the node. For the rest see `write`.
+    """
+    archive = builder.ensure()[SERVICE]
+    digest = f"{builder.inputs_digest(archive)}-{hashlib.sha256(change).hexdigest()[:8]}"
+    name = f"docker.io/inventorystack/{tag}-{digest}"
+    with tempfile.TemporaryDirectory(prefix="derived-") as folder:
+        path = Path(folder) / "image.tar"
+        write(archive, path, name, files, entrypoint)
+        nodeimages.put(path, {name: digest})
+    try:
+        yield name
+    finally:
+        if not keep:
+            nodeimages.drop(name)
 
 
 def write(

@@ -193,7 +193,8 @@ class Applier:
         if apply_state.verified == (live.version, field_ownership.applied_hash(manifest)):
             return False
         claimed = await claim(self.cluster, live, manifest, values, stack, apply_state=apply_state)
-        apply_state.hidden = apply_state.hidden and not known
+        if known:
+            apply_state.hidden = False
         live = claimed.child
         unchanged = (
             field_ownership.in_sync(live.obj, live.owned, manifest)

@@ -16,7 +16,7 @@ from inventory_operator.kube.pods import is_ready
 from inventory_operator.verification import prometheus
 from inventory_operator.verification.answer import Answer, Outcome
 from inventory_operator.verification.prometheus import NoAnswerError, Samples
-from inventory_operator.verification.targets import seconds_ready
+from inventory_operator.verification.targets import may_be_unscraped
 from inventory_operator.verification.words import listed, quoted
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ _GIVEN_UP = "alertmanager_notifications_failed_total"
 _AGAIN_SECONDS = 300
 #: Seconds between two tries of one notification: Alertmanager waits a minute at most, or half a minute longer.
 _RETRY_SECONDS = 90
-#: Scrape intervals, and seconds besides, within which Prometheus has the first counters of a new Alertmanager.
-_INTERVALS, _DISCOVERY_SECONDS = 3, 10
 #: Seconds between two samples that are looked at, at least; integrations that are looked at.
 _STEP_SECONDS, _MOST = 5, 10
 _INTEGRATION = re.compile(r"[a-z0-9]{1,30}")
@@ -122,8 +120,7 @@ async def _sums(subject: Subject, ask: Ask) -> set[tuple[str, str]]:
 
 
 def _without_metrics(subject: Subject, now: str) -> Answer:
-    since = min((seconds_ready(pod, now) for pod in _readers(subject)), default=float("inf"))
-    if since < _INTERVALS * _interval(subject) + _DISCOVERY_SECONDS:
+    if may_be_unscraped(_readers(subject), _interval(subject), now):
         words = "Alertmanager, or Prometheus, became ready a moment ago"
         return Answer(CHECK, Outcome.SKIPPED, "TooYoung", words)
     words = "Prometheus has no metrics of Alertmanager: see AlertmanagerAvailable, and its targets of job alertmanager"

@@ -25,8 +25,8 @@ from inventory_operator.verification.targets import (
     by_pod,
     dropping_rule,
     failed_scrape,
+    may_be_unscraped,
     scraped_since_ready,
-    seconds_ready,
 )
 from inventory_operator.verification.words import listed
 
@@ -39,8 +39,6 @@ Object = dict[str, Any]
 CHECK = "ServiceScraped"
 _NAME = "__meta_kubernetes_pod_name"
 _PORT = "__meta_kubernetes_pod_container_port_number"
-#: Intervals in which a pod that became ready is discovered and scraped, and the seconds that discovery takes besides.
-_INTERVALS, _DISCOVERY_SECONDS = 3, 10
 #: Targets of which the cause is looked for: each costs requests.
 _EXPLAINED = 3
 
@@ -86,12 +84,12 @@ class _Look:
             of_pod = active.get(name, [])
             if any(one.get("health") == "up" for one in of_pod):
                 continue
-            failed = next((one for one in of_pod if one.get("health") == "down"), None)
-            if failed and self._is_new(pod) and not scraped_since_ready(failed, pod):
+            failed, is_new = next((one for one in of_pod if one.get("health") == "down"), None), self._is_new(pod)
+            if failed and is_new and not scraped_since_ready(failed, pod):
                 failed = None
             if failed is None and not active and (denied := self._without_rights()):
                 found.append(Target(name, "AccessDenied", denied))
-            elif failed is None and self._is_new(pod):
+            elif failed is None and is_new:
                 words = "is not scraped yet: it, or Prometheus, became ready a moment ago"
                 found.append(Target(name, NOT_SCRAPED_YET, words))
             elif failed is not None:
@@ -108,8 +106,7 @@ class _Look:
         """Tell whether a pod, or Prometheus, is too new for a scrape to be expected."""
         interval = duration_seconds(self.subject.spec.prometheus.scrape_interval)
         readers = [one for one in self.subject.pods("prometheus") if is_ready(one)]
-        since = min(seconds_ready(one, self.now) for one in (pod, *readers[:1]))
-        return since < _INTERVALS * interval + _DISCOVERY_SECONDS
+        return may_be_unscraped((pod, *readers[:1]), interval, self.now)
 
     async def _explained(self, target: Target, pod: Object) -> Target:
         """Return a target that is down with what can be found out beside Prometheus' own words."""

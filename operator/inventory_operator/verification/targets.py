@@ -11,7 +11,7 @@ from inventory_operator.kube.pods import conditions
 from inventory_operator.verification.words import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Object = dict[str, Any]
 #: The job that scrapes the service; templates/prometheus/config/reload/prometheus.yml.j2.
@@ -19,6 +19,8 @@ JOB = "service"
 NOT_SCRAPED_YET = "NotScrapedYet"
 _STATUS = re.compile(r"^server returned HTTP status (\d{3})\b")
 _DENIED = frozenset({"401", "403"})
+#: Intervals in which a pod that became ready is discovered and scraped, and the seconds that discovery takes besides.
+_INTERVALS, _DISCOVERY_SECONDS = 3, 10
 #: What Prometheus says of a scrape that failed (scrape/scrape.go, model/textparse and Go's net/http), the reason, and
 #: what is to be said of the pod; `{}` stands for Prometheus' words.
 _ERRORS = (
@@ -88,7 +90,21 @@ def dropping_rule(steps: list[Object]) -> str | None:
 
 def seconds_ready(pod: Object, now: str) -> float:
     """Return for how long a pod has been ready; infinity where it does not say. `now` is RFC 3339."""
-    return _seconds_between(conditions(pod).get("Ready", {}).get("lastTransitionTime"), now)
+    since = conditions(pod).get("Ready", {}).get("lastTransitionTime")
+    if not isinstance(since, str):
+        return float("inf")
+    try:
+        return (datetime.fromisoformat(now) - datetime.fromisoformat(since)).total_seconds()
+    except (ValueError, TypeError):
+        return float("inf")
+
+
+def may_be_unscraped(pods: Iterable[Object], interval: float, now: str) -> bool:
+    """Tell whether one of these pods became ready so lately that a scrape of it, or by it, need not have been yet.
+
+    `interval` is the scrape interval in seconds.
+    """
+    return any(seconds_ready(pod, now) < _INTERVALS * interval + _DISCOVERY_SECONDS for pod in pods)
 
 
 def scraped_since_ready(target: Object, pod: Object) -> bool:
@@ -96,18 +112,7 @@ def scraped_since_ready(target: Object, pod: Object) -> bool:
 
     The pod's time is of whole seconds.
     """
-    since = conditions(pod).get("Ready", {}).get("lastTransitionTime")
-    return _seconds_between(since, target.get("lastScrape")) >= 1
-
-
-def _seconds_between(earlier: object, later: object) -> float:
-    """Return the seconds between two times in RFC 3339; infinity where one is none."""
-    if not isinstance(earlier, str) or not isinstance(later, str):
-        return float("inf")
-    try:
-        return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
-    except (ValueError, TypeError):
-        return float("inf")
+    return seconds_ready(pod, str(target.get("lastScrape", ""))) >= 1
 
 
 def by_pod(targets: list[Object], labels: str, name: str) -> dict[str, list[Object]]:

@@ -114,7 +114,7 @@ EXPOSITION = Group(
         ),
         Planted(
             name="packets-lost",
-            what="packets from Prometheus to the service are dropped, and no policy says so",
+            what="packets from Prometheus to the service are dropped, and no policy is the cause",
             about="ServiceScraped",
             reason="Timeout",
             words=("pod shop-inventory-", "does not answer Prometheus within the scrape timeout"),

@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests.faults.faults import nothing
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,10 +24,6 @@ AFTER_TIMEOUT = 40.0
 def as_before(fixture: PlantedFixture) -> None:
     """Apply the spec of the beginning: the operator repairs what was changed behind its back."""
     fixture.apply()
-
-
-def nothing(_: PlantedFixture) -> None:
-    """Do nothing."""
 
 
 def _nowhere(_: PlantedFixture) -> AbstractContextManager[None]:

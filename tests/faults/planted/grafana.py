@@ -58,7 +58,7 @@ GRAFANA = Group(
     name="grafana",
     spec={"alerting": {"enabled": False}, "grafana": {"enabled": True, "resources": _RESOURCES}},
     recorded=True,
-    # So long after a start panels without series are told of only where a query is refused.
+    # So long after a start a panel fails only where its query is refused.
     settles=YOUNG_SECONDS + 5,
     faults=(
         Planted(
