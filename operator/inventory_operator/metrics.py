@@ -67,6 +67,8 @@ class StackConditions:
     #: The only stacks that are named; empty for all of them.
     _namespace: str = ""
     _stack: str = ""
+    #: Whether any is named.
+    _names: bool = True
 
     def report(
         self, key: tuple[str, str], conditions: Collection[Mapping[str, str]], checks: Mapping[str, str] | None = None
@@ -89,10 +91,15 @@ class StackConditions:
         """Return the same, that names only the stacks of a namespace, of a name or, with both, the one."""
         return replace(self, _namespace=namespace, _stack=stack)
 
+    def without_names(self) -> StackConditions:
+        """Return the same, that names no stack."""
+        return replace(self, _names=False)
+
     def collect(self) -> Iterator[Metric]:
         """Yield how many stacks there are by condition, then the conditions of those that are named."""
         yield self._counts()
-        yield from self._of_each()
+        if self._names:
+            yield from self._of_each()
 
     def _counts(self) -> Metric:
         name, text = "inventory_operator_stacks", "Stacks by the status of a condition."

@@ -16,13 +16,29 @@ from tests.framework.server import free_port
 
 from devcluster.build.binaries import binary
 from inventory_operator import metrics
-from inventory_operator.api.metadata import OPERATOR_METRICS
+from inventory_operator.api.metadata import OPERATOR_METRICS, STACK_LABEL
+from inventory_operator.cache.store import Store
 from inventory_operator.runtime import health
+from inventory_operator.runtime.metrics_access import MetricsAccess
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 DEPLOY = ROOT / "operator/deploy"
+#: Where the Prometheus of the test asks from.
+PROMETHEUS_POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {
+        "namespace": "shop",
+        "name": "one",
+        "uid": "1",
+        "resourceVersion": "1",
+        "labels": {STACK_LABEL: "shop"},
+    },
+    "spec": {},
+    "status": {"phase": "Running", "podIPs": [{"ip": "127.0.0.1"}]},
+}
 
 
 def load(file: str) -> dict[str, Any]:
@@ -61,6 +77,20 @@ def test_the_service_monitor_selects_the_service_and_its_port() -> None:
     assert load("monitoring/kustomization.yaml")["namespace"] == cluster_wide["namespace"]
 
 
+def test_the_service_monitor_sends_the_token_of_an_account_that_may_read_metrics_and_nothing_else() -> None:
+    read = {one["kind"]: one for one in yaml.safe_load_all((DEPLOY / "monitoring/reader.yaml").read_text("utf-8"))}
+    (endpoint,) = load("monitoring/servicemonitor.yaml")["spec"]["endpoints"]
+    secret, account, binding = read["Secret"], read["ServiceAccount"], read["ClusterRoleBinding"]
+    assert endpoint["authorization"] == {"credentials": {"name": secret["metadata"]["name"], "key": "token"}}
+    assert secret["type"] == "kubernetes.io/service-account-token"
+    name = account["metadata"]["name"]
+    assert secret["metadata"]["annotations"] == {"kubernetes.io/service-account.name": name}
+    namespace = load("monitoring/kustomization.yaml")["namespace"]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": name, "namespace": namespace}]
+    assert binding["roleRef"]["name"] == read["ClusterRole"]["metadata"]["name"]
+    assert read["ClusterRole"]["rules"] == [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}]
+
+
 async def test_a_real_prometheus_collects_what_is_said_of_its_own_stack_alone(tmp_path: Path) -> None:
     """With the stack's own job, but for where the operator is; the operator's page is the real one."""
     job = {name: value for name, value in scrape_jobs(sets()["default"])["operator"].items() if "dns" not in name}
@@ -85,7 +115,10 @@ async def test_a_real_prometheus_collects_what_is_said_of_its_own_stack_alone(tm
             return [one["metric"] for one in answer.json()["data"]["result"]] if answer.ok else []
         return []
 
-    runner = await health.start(port, lambda: None, lambda: None)
+    nobody: Any = None  # no token is sent, so no API server is asked
+    store = Store(lambda _: None)
+    store.observe(PROMETHEUS_POD)
+    runner = await health.start(port, lambda: None, lambda: None, MetricsAccess(nobody, store))
     try:
         with (tmp_path / "log").open("w") as log, processes.running(command, stdout=log, stderr=log):
             found = await asyncio.to_thread(eventually, series, f"the series, see {tmp_path}/log")

@@ -34,8 +34,8 @@ USER = "system:serviceaccount:{namespace}:inventory-operator"
 #: The exit code of an operator that ended by itself (inventory_operator.__main__), and the most common cause.
 EXIT_RESTART = 4
 LEASE_LOST = "the Lease is lost"
-#: Renewing a Lease and asking for one's rights change nothing that anybody watches.
-EXEMPT = {"leases", "selfsubjectaccessreviews"}
+#: Renewing a Lease and asking for rights change nothing that anybody watches.
+EXEMPT = {"leases", "selfsubjectaccessreviews", "tokenreviews", "subjectaccessreviews"}
 #: An operator that renewed its Lease so often did not stand still: it does so every two seconds.
 RENEWALS = 3
 
@@ -65,6 +65,24 @@ def prepare(control_plane: ControlPlane, kubectl: Path) -> Api:
     eventually(lambda: permitted(api, user, "patch", "inventorystack.dev/inventorystacks/status"), "the ClusterRole")
     eventually(lambda: permitted(api, user, "create", "coordination.k8s.io/leases", "inventory-system"), "the Role")
     return api
+
+
+def reader_token(api: Api, kubectl: Path) -> str:
+    """Return a token of who may read of all stacks in an operator's metrics, as operator/deploy/monitoring has it."""
+    objects = {obj["kind"]: obj for obj in kustomized(kubectl, "monitoring")}
+    account = objects["ServiceAccount"]["metadata"]
+    for kind in ("ClusterRole", "ServiceAccount", "ClusterRoleBinding"):
+        api.apply(objects[kind], account["namespace"])
+    return token_of(api, account["namespace"], account["name"])
+
+
+def token_of(api: Api, namespace: str, account: str) -> str:
+    """Return a new token of a service account."""
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    path = f"api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+    response = api.request("POST", path, request)
+    assert response.ok, response.text
+    return str(response.json()["status"]["token"])
 
 
 def permitted(api: Api, user: str, verb: str, what: str, namespace: str = "") -> bool:
@@ -171,10 +189,12 @@ class Operator:
             assert time.monotonic() < deadline, f"the operator is not ready: {self.log.read_text()[-3000:]}"
             time.sleep(0.05)
 
-    def _ask(self, path: str) -> str | None:
+    def _ask(self, path: str, token: str = "") -> str | None:
         """Return what it answers with 200; None where it answers something else, or not at all."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=PATIENCE) as response:
+            asked = urllib.request.Request(f"http://127.0.0.1:{self.port}/{path}", headers=headers)
+            with urllib.request.urlopen(asked, timeout=PATIENCE) as response:
                 return str(response.read().decode()) if response.status == 200 else None
         except (urllib.error.URLError, OSError, HTTPException):
             return None
@@ -182,9 +202,9 @@ class Operator:
     def answers(self, path: str) -> bool:
         return self._ask(path) is not None
 
-    def metrics(self, query: str = "") -> str:
-        """Return its metrics, once it answers: it may have been started again."""
-        found = eventually(lambda: self._ask(f"metrics{query}"), "the operator's metrics")
+    def metrics(self, query: str = "", token: str = "") -> str:
+        """Return its metrics, once it answers: it may have been started again. Of stacks only with a `reader_token`."""
+        found = eventually(lambda: self._ask(f"metrics{query}", token), "the operator's metrics")
         assert found
         return found
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from tests.framework.api import LABEL, PATIENCE, Api, condition, eventually, is_taken_in, stack
-from tests.framework.operators import LEASE_LOST, USER, Audit, Operator, kustomized, permitted, prepare
+from tests.framework.operators import LEASE_LOST, USER, Audit, Operator, kustomized, permitted, prepare, reader_token
 
 from devcluster.node.controlplane import ControlPlane
 
@@ -153,7 +153,7 @@ def test_without_the_operator_deletion_still_ends(api, kubeconfig, namespace, tm
 
 
 def test_of_two_operators_one_writes_and_the_other_takes_over(
-    control_plane, api, kubeconfig, namespace, tmp_path
+    control_plane, api, kubectl, kubeconfig, namespace, tmp_path
 ) -> None:
     audit = Audit(control_plane.audit_log, USER.format(namespace="inventory-system"))
     with Operator(kubeconfig, tmp_path / "first.log", *HOME) as first:
@@ -172,8 +172,10 @@ def test_of_two_operators_one_writes_and_the_other_takes_over(
             # Where everything stood still for long, the first could not keep its Lease.
             eventually(lambda: not second.leads() or LEASE_LOST in first.log.read_text(), "one of them to lead")
 
+            token = reader_token(api, kubectl)
+
             def tells(one: Operator) -> bool:
-                return "inventory_operator_stack_condition{" in one.metrics()
+                return "inventory_operator_stack_condition{" in one.metrics("", token)
 
             eventually(lambda: tells(first) != tells(second), "only the leader to tell of the stack")
             first.kill()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.framework.api import condition, eventually, stack
+from tests.framework.operators import reader_token
 from tests.framework.stacks import EXTERNAL, URL, database_secret
 
 from inventory_operator.controller.apply_state import FIRST_PAUSE_SECONDS
@@ -316,10 +317,12 @@ def test_paused_reports_and_changes_nothing(api, operator, namespace, settled, a
     eventually(lambda: api.get("Service", namespace, "shop-inventory"), "the service to come back")
 
 
-def test_the_metrics_name_a_stack_that_is_not_ready_and_why(api, operator, namespace, settled) -> None:
+def test_the_metrics_name_a_stack_that_is_not_ready_and_why(api, kubectl, operator, namespace, settled) -> None:
+    token = reader_token(api, kubectl)
+
     def told(kind: str, query: str = "") -> dict[str, float]:
         """Return the value of one condition by its reason."""
-        families = text_string_to_metric_families(operator.metrics(query))
+        families = text_string_to_metric_families(operator.metrics(query, token))
         return {
             one.labels["reason"]: one.value
             for family in families
@@ -341,7 +344,7 @@ def test_the_metrics_name_a_stack_that_is_not_ready_and_why(api, operator, names
     eventually(lambda: told("Stalled") == {"Progressing": 0}, "the Secret to be found")
     assert told("Ready").keys().isdisjoint({"MissingReference", "Available"})
     api.delete("InventoryStack", namespace, "shop")
-    eventually(lambda: f'namespace="{namespace}"' not in operator.metrics(), "nothing to be said of it any more")
+    eventually(lambda: f'namespace="{namespace}"' not in operator.metrics("", token), "nothing to be said of it")
 
 
 def test_transitions_are_events(api, operator, namespace, settled) -> None:

@@ -24,8 +24,8 @@ from inventory_service.db.database import Database
 from inventory_service.db.models import Product, StockMovement
 from inventory_service.settings import load
 
-CLIENTS, REQUESTS, THRESHOLD = 32, 60, 10
-FEW, TRIES, STORM, KILLS = 25, 150, 64, 5
+CLIENTS, REQUESTS, THRESHOLD = 32, 20, 10
+FEW, TRIES, STORM, KILLS = 10, 50, 64, 5
 
 
 #: One worker runs all of them: one set of servers serves a kind of database, and no two storms run at once.

@@ -26,6 +26,7 @@ from inventory_operator.metrics import MOST_STACKS, StackConditions
 from inventory_operator.runtime import health
 from inventory_operator.runtime.ending import Ending
 from inventory_operator.runtime.manager import App
+from inventory_operator.runtime.metrics_access import RefusedError
 from inventory_operator.settings import Settings
 
 if TYPE_CHECKING:
@@ -132,25 +133,42 @@ def test_who_asks_for_one_stack_gets_it_whatever_the_others() -> None:
     assert samples(stacks.only(*SHOP), "inventory_operator_stacks") == {("Ready", "True"): MOST_STACKS + 4}
 
 
-async def test_the_page_has_the_stacks_that_are_asked_for() -> None:
+async def page(port: int, query: str, token: str = "") -> tuple[int, str]:
+    headers = {"Authorization": token} if token else {}
+    url = f"http://127.0.0.1:{port}/metrics{query}"
+    async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
+        return answer.status, await answer.text()
+
+
+async def test_the_page_has_the_stacks_that_are_asked_for_and_may_be_read() -> None:
+    """One client is a pod of one stack, and has a token for all."""
+
+    class Access:
+        def is_of(self, address: str, key: tuple[str, str]) -> bool:
+            return (address, key) == ("127.0.0.1", SHOP)
+
+        async def check_all(self, _address: str, authorization: str) -> None:
+            if authorization != "Bearer good":
+                raise RefusedError(403, "no")
+
+    judge: Any = Access()
     for key in (SHOP, OTHER):
         metrics.STACK_CONDITIONS.report(key, [said()])
-    port = free_port()
-    runner = await health.start(port, lambda: None, lambda: None)
+    port, found = free_port(), {}
+    runner = await health.start(port, lambda: None, lambda: None, judge)
+    queries = ("", "?namespace=ns&stack=shop", "?namespace=ns&stack=other", "?namespace=ns")
     try:
-        async with aiohttp.ClientSession() as session:
-            found = {}
-            for query in ("", "?namespace=ns&stack=shop", "?namespace=elsewhere&stack=shop"):
-                async with session.get(f"http://127.0.0.1:{port}/metrics{query}") as answer:
-                    text = await answer.text()
-                families = list(text_string_to_metric_families(text))
-                assert len({family.name for family in families}) == len(families)
-                assert "inventory_operator_leader" in {family.name for family in families}
-                assert "secret" not in text
-                found[query] = {key[:2] for key in samples(SimpleNamespace(collect=families.copy))}
+        for query, token in ((query, token) for token in ("", "Bearer good") for query in queries):
+            _, text = await page(port, query, token)
+            families = list(text_string_to_metric_families(text))
+            assert len({family.name for family in families}) == len(families)
+            assert {"inventory_operator_leader", "inventory_operator_stacks"} <= {family.name for family in families}
+            assert "secret" not in text
+            found[query, token] = {key[:2] for key in samples(SimpleNamespace(collect=families.copy))}
+        assert await page(port, "", "Bearer bad") == (403, "no\n")
     finally:
         await runner.cleanup()
-    assert list(found.values()) == [{SHOP, OTHER}, {SHOP}, set()]
+    assert list(found.values()) == [set(), {SHOP}, set(), set(), {SHOP, OTHER}, {SHOP}, {OTHER}, {SHOP, OTHER}]
 
 
 def reporter(cluster: FaultyCluster, **fields: Any) -> Reporter:

@@ -35,6 +35,7 @@ from inventory_operator.kube.kinds import watched
 from inventory_operator.kube.leader_election import Lease
 from inventory_operator.runtime import health
 from inventory_operator.runtime.ending import Ending
+from inventory_operator.runtime.metrics_access import MetricsAccess
 from inventory_operator.runtime.stack_watch import StackWatch
 from inventory_operator.verification.verifier import Verifier
 from inventory_operator.version import __version__
@@ -80,7 +81,8 @@ class App:
 
     async def run(self) -> bool:
         """Run until asked to stop; returns False when a task ended that never should."""
-        runner = await health.start(self.settings.http_port, self._live, self._ready)
+        access = MetricsAccess(self.cluster, self.store)
+        runner = await health.start(self.settings.http_port, self._live, self._ready, access)
         work = {
             "stacks": self.stacks.follow(),
             "lease": self.lease.hold(self._acquired),
