@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 
 import pytest
 import requests
@@ -28,7 +29,12 @@ def named(operator: Operator, query: str = "", token: str = "") -> set[tuple[str
 
 def without_pause(operator: Operator, token: str) -> requests.Response:
     """Ask once the pause after another refusal is over."""
-    return eventually(lambda: answer if (answer := ask(operator, "", token)).status_code != 429 else None, "its turn")
+
+    def asked() -> list[requests.Response]:
+        answer = ask(operator, "", token)
+        return [] if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS else [answer]
+
+    return eventually(asked, "its turn")[0]
 
 
 def plays_pod(api: Api, namespace: str, name: str, of: str, address: str, **spec: object) -> None:
