@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import Any
 
 import aiohttp
@@ -145,6 +146,30 @@ async def test_guessing_costs_one_review_a_second_and_others_nothing(clock: dict
     assert await verdict(judge, f"Bearer {THEIRS}", "10.6.6.6") == 429
     clock["now"] += metrics_access.PAUSE_SECONDS
     assert await verdict(judge, f"Bearer {THEIRS}", "10.6.6.6") == 403
+
+
+async def test_guesses_from_the_same_address_do_not_stop_a_token_that_was_allowed(clock: dict[str, float]) -> None:
+    """As where a node's address hides those of its pods."""
+    judge = access(Reviews())
+    assert await verdict(judge, f"Bearer {GOOD}") == 200
+    clock["now"] += metrics_access.ALLOWED_SECONDS
+    assert await verdict(judge, "Bearer guess") == 401
+    assert await verdict(judge, f"Bearer {GOOD}") == 200
+
+
+async def test_a_token_that_is_allowed_no_more_waits_like_any_other(clock: dict[str, float]) -> None:
+    judge = access(reviews := Reviews())
+    judge._remember(hashlib.sha256(THEIRS.encode()).digest())
+    assert await verdict(judge, f"Bearer {THEIRS}") == 200
+    clock["now"] += metrics_access.ALLOWED_SECONDS
+    assert [await verdict(judge, f"Bearer {THEIRS}") for _ in range(2)] == [403, 429]
+    assert len(reviews.asked) == 2
+
+
+async def test_many_addresses_have_few_reviews_at_once(clock: dict[str, float]) -> None:
+    judge = access(reviews := Reviews())
+    await asyncio.gather(*[verdict(judge, "Bearer x", f"10.2.0.{n}") for n in range(100)])
+    assert (len(reviews.asked), reviews.most) == (100, metrics_access.REVIEWS)
 
 
 async def test_of_two_scrapes_at_once_both_are_answered(clock: dict[str, float]) -> None:

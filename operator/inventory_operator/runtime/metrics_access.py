@@ -30,8 +30,10 @@ ALLOWED_TOKENS = 100
 PAUSE_SECONDS = 1.0
 #: Addresses that wait; with more of them nobody's token is reviewed until one is through.
 PAUSED_ADDRESSES = 1_000
-#: For both reviews.
+#: For both reviews, and the wait for a turn.
 REVIEW_SECONDS = 5.0
+#: Tokens under review at once, whatever their addresses: the requests to the API server are shared with all other work.
+REVIEWS = 4
 #: Between two log lines, whoever asks how often.
 SILENT_SECONDS = 60.0
 _ENDED = frozenset({"Succeeded", "Failed"})
@@ -52,12 +54,13 @@ class MetricsAccess:
     def __init__(self, cluster: Cluster, store: Store) -> None:
         self._cluster = cluster
         self._store = store
-        #: Until when a token may read all, by its digest.
+        #: Until when a token may read all, by its digest; after that it is reviewed again, but waits for no other.
         self._allowed: dict[bytes, float] = {}
         #: Until when an address has to wait.
         self._paused: dict[str, float] = {}
         #: One review at a time for each address.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._reviews = asyncio.Semaphore(REVIEWS)
         #: Until when no line more is logged.
         self._silent = 0.0
 
@@ -74,7 +77,7 @@ class MetricsAccess:
     async def check_all(self, address: str, authorization: str) -> None:
         """Return where the token in an `Authorization` header may read all stacks; RefusedError where not, or not now.
 
-        Costs the API server at most one review per address and second.
+        A token that was never allowed costs the API server at most one review per address and second.
         """
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
@@ -86,28 +89,31 @@ class MetricsAccess:
             if self._allowed.get(digest, 0.0) > now:
                 return
             self._paused = {one: until for one, until in self._paused.items() if until > now}
-            if address in self._paused or len(self._paused) >= PAUSED_ADDRESSES:
+            waits = address in self._paused or len(self._paused) >= PAUSED_ADDRESSES
+            if waits and digest not in self._allowed:
                 raise RefusedError(429, "a token was refused a moment ago: ask again in a second")
             # Whatever comes of it, and whoever gives up waiting: the next one from here has to wait.
             self._paused[address] = now + REVIEW_SECONDS + PAUSE_SECONDS
             try:
                 await self._review(token)
-            except RefusedError:
+            except RefusedError as error:
+                if error.status in {401, 403}:
+                    self._allowed.pop(digest, None)
                 self._paused[address] = time.monotonic() + PAUSE_SECONDS
                 raise
-            del self._paused[address]
+            self._paused.pop(address, None)
             self._remember(digest)
 
     def _remember(self, digest: bytes) -> None:
         now = time.monotonic()
-        known = {one: until for one, until in self._allowed.items() if until > now}
+        known = {one: until for one, until in self._allowed.items() if one != digest}
         for oldest in sorted(known, key=known.__getitem__)[: max(len(known) + 1 - ALLOWED_TOKENS, 0)]:
             del known[oldest]
         self._allowed = known | {digest: now + ALLOWED_SECONDS}
 
     async def _review(self, token: str) -> None:
         try:
-            async with asyncio.timeout(REVIEW_SECONDS):
+            async with asyncio.timeout(REVIEW_SECONDS), self._reviews:
                 found = await self._ask("authentication.k8s.io", "TokenReview", {"token": token})
                 if not found.get("authenticated"):
                     raise RefusedError(401, "the API server does not accept this token")
