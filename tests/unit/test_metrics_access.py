@@ -207,10 +207,12 @@ async def test_without_a_review_nothing_is_read_and_one_line_a_minute_is_logged(
     reviews.fault = fault
     judge = access(reviews)
     for _ in range(5):
-        with pytest.raises(RefusedError, match=why) as refused:
+        with pytest.raises(RefusedError) as refused:
             await judge.check_all(ME, f"Bearer {GOOD}")
         assert refused.value.status == 503
+        assert why not in str(refused.value), "it may name the operator's account, or an address"
         clock["now"] += metrics_access.PAUSE_SECONDS
-    assert capsys.readouterr().out.count("could not be reviewed") == 1
+    logged = capsys.readouterr().out
+    assert logged.count("could not be reviewed") == logged.count(why) == 1
     reviews.fault = None
     assert await verdict(judge, f"Bearer {GOOD}") == 200

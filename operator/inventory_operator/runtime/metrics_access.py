@@ -126,7 +126,7 @@ class MetricsAccess:
             if time.monotonic() > self._silent:
                 self._silent = time.monotonic() + SILENT_SECONDS
                 log.warning("a token sent to /metrics could not be reviewed", error=why)
-            raise RefusedError(503, f"the API server did not review the token: {why}") from None
+            raise RefusedError(503, "the API server did not review the token: see the operator's log") from None
         if not allowed.get("allowed"):
             raise RefusedError(403, f"{user.get('username')} may not get /metrics (a nonResourceURL)")
 
