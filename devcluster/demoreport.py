@@ -92,7 +92,8 @@ def about_grafana(grafana: Grafana, commands: Commands) -> str:
 def checks(stack: Mapping[str, Any]) -> str:
     """Return what each check of a stack answered, a line each."""
     answers = stack["status"]["verification"]["checks"]
-    lines = [f"  {one['check']:<17} {one['status']:<8} {one['message']}" for one in answers]
+    width = max((len(one["check"]) for one in answers), default=0)
+    lines = [f"  {one['check']:<{width}}  {one['status']:<8} {one['message']}" for one in answers]
     return "\n".join(["What the operator asked the running parts, and what they answered:", "", *lines, ""])
 
 

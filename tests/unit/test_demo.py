@@ -370,6 +370,14 @@ def test_a_stack_that_is_never_verified_fails_with_what_is_wrong(monkeypatch) ->
 
 
 def test_it_tells_what_each_check_answered() -> None:
-    answer = {"check": "MetricsExposed", "status": "Passed", "reason": "MetricsExposed", "message": "2 pods have them"}
-    text = demoreport.checks({"status": {"verification": {"checks": [answer]}}})
-    assert "  MetricsExposed    Passed   2 pods have them\n" in text
+    answers = [
+        {"check": "MetricsExposed", "status": "Passed", "reason": "MetricsExposed", "message": "2 pods have them"},
+        {
+            "check": "ConfigurationLoaded",
+            "status": "Failed",
+            "reason": "ConfigurationRefused",
+            "message": "see its log",
+        },
+    ]
+    text = demoreport.checks({"status": {"verification": {"checks": answers}}})
+    assert "  MetricsExposed       Passed   2 pods have them\n  ConfigurationLoaded  Failed   see its log\n" in text
